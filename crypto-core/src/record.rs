@@ -1,0 +1,197 @@
+//! Signed records (protocol §4): one envelope for everything that anybody signs.
+//!
+//! `{"type","payload","signature"}`; the signature covers `"sealpost/v1/" ‖ type ‖ 0x00 ‖ payload`.
+//! Reading is verify, parse, re-encode: the payload must be exactly what we would have written, so that
+//! every implementation in every language reads the same statement or none.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    encoding::Base64,
+    id::{OrgId, RecordId, UserId},
+    labels,
+    sign::{Signature, SigningKey, SigningPublicKey},
+};
+
+/// Greatest length of a record's payload in bytes; checked before anything is parsed.
+pub const MAX_PAYLOAD: usize = 8 * 1024;
+
+/// The types of record that version 1 knows.
+pub const KINDS: &[&str] = &[
+    "genesis",
+    "bundle",
+    "certify",
+    "rotate",
+    "revoke",
+    "service",
+    "checkpoint",
+    "offer",
+    "accept",
+    "credential",
+    "login",
+    "manifest",
+    "share",
+    "unshare",
+    "withdraw",
+    "receipt",
+];
+
+/// Why a record was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// Not the one encoding that §4 allows, over a limit, or of another version.
+    #[error("the record is malformed")]
+    Malformed,
+    /// A record of another type stands where this one is expected.
+    #[error("the record is of another type than expected")]
+    WrongType,
+    /// The signature does not verify under the expected key.
+    #[error("the record's signature is not valid")]
+    BadSignature,
+}
+
+/// What a type of record says. Fields are declared in the order of the specification's table, which is their
+/// order in the encoding.
+pub trait Record: Serialize + DeserializeOwned {
+    /// The `type` of this record.
+    const KIND: &'static str;
+}
+
+/// A record that names who signed it and under which bundle: all but `genesis`, `bundle`, `checkpoint`.
+pub trait Authored: Record {
+    /// Who says so.
+    fn author(&self) -> Author;
+}
+
+/// Who signed a record: the organisation, the person, and which generation of their keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Author {
+    /// The organisation that the record belongs to.
+    pub org_id: OrgId,
+    /// The person.
+    pub signer: UserId,
+    /// H(bundle) of the keys used.
+    pub signer_bundle: RecordId,
+}
+
+/// A record as it travels: nothing in it is verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawRecord {
+    /// What type of record it claims to be.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The exact bytes of the JSON object that was signed.
+    pub payload: Base64,
+    /// Ed25519 over type and payload.
+    pub signature: Signature,
+}
+
+impl RawRecord {
+    /// H(record): SHA-256 of the bytes the signature covers.
+    pub fn id(&self) -> RecordId {
+        RecordId::new(Sha256::digest(signed_bytes(&self.kind, &self.payload.0)).into())
+    }
+
+    /// What the record says before anything is verified. For the one purpose of finding the key that must
+    /// verify it (or, on the server, the row it belongs to); nothing else may rest on it.
+    pub fn claim<R: Record>(&self) -> Result<R, RecordError> {
+        if self.kind != R::KIND {
+            return Err(RecordError::WrongType);
+        }
+        parse(&self.payload.0)
+    }
+}
+
+/// A record whose signature was verified under a key that the caller named. Only [`Signed::verify`] and
+/// [`Signed::sign`] make one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed<R> {
+    record: R,
+    raw: RawRecord,
+    id: RecordId,
+}
+
+impl<R: Record> Signed<R> {
+    /// Signs `record`.
+    ///
+    /// # Errors
+    /// [`RecordError::Malformed`] if it can't be encoded within the limits.
+    pub fn sign(record: R, key: &SigningKey) -> Result<Self, RecordError> {
+        let payload = encode(&record)?;
+        let bytes = signed_bytes(R::KIND, &payload);
+        let id = RecordId::new(Sha256::digest(&bytes).into());
+        let signature = key.sign(&bytes);
+        let raw = RawRecord { kind: R::KIND.to_owned(), payload: Base64(payload), signature };
+        Ok(Self { record, raw, id })
+    }
+
+    /// Verifies first, against the type that the caller expects; then parses; then requires that encoding the
+    /// result again gives the same bytes.
+    pub fn verify(raw: RawRecord, key: &SigningPublicKey) -> Result<Self, RecordError> {
+        if raw.kind != R::KIND {
+            return Err(RecordError::WrongType);
+        }
+        if raw.payload.0.len() > MAX_PAYLOAD {
+            return Err(RecordError::Malformed);
+        }
+        let bytes = signed_bytes(R::KIND, &raw.payload.0);
+        key.verify(&bytes, &raw.signature).map_err(|_| RecordError::BadSignature)?;
+        let record = parse(&raw.payload.0)?;
+        Ok(Self { record, id: RecordId::new(Sha256::digest(&bytes).into()), raw })
+    }
+
+    /// What it says.
+    pub fn get(&self) -> &R {
+        &self.record
+    }
+
+    /// H(record).
+    pub fn id(&self) -> RecordId {
+        self.id
+    }
+
+    /// As it travels.
+    pub fn raw(&self) -> &RawRecord {
+        &self.raw
+    }
+
+    /// As it travels, consuming the proof.
+    pub fn into_raw(self) -> RawRecord {
+        self.raw
+    }
+}
+
+impl<R: Record> std::ops::Deref for Signed<R> {
+    type Target = R;
+
+    fn deref(&self) -> &R {
+        &self.record
+    }
+}
+
+/// The bytes a signature covers: `"sealpost/v1/" ‖ type ‖ 0x00 ‖ payload`.
+pub fn signed_bytes(kind: &str, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(labels::PREFIX.len() + kind.len() + 1 + payload.len());
+    bytes.extend_from_slice(labels::PREFIX.as_bytes());
+    bytes.extend_from_slice(kind.as_bytes());
+    bytes.push(0);
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+/// The strict encoding of a JSON object: fields in table order, no white space.
+pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, RecordError> {
+    let payload = serde_json::to_vec(value).map_err(|_| RecordError::Malformed)?;
+    if payload.len() > MAX_PAYLOAD { Err(RecordError::Malformed) } else { Ok(payload) }
+}
+
+/// The inverse of [`encode`]; refuses every other encoding of the same value.
+pub fn parse<T: Serialize + DeserializeOwned>(payload: &[u8]) -> Result<T, RecordError> {
+    if payload.len() > MAX_PAYLOAD {
+        return Err(RecordError::Malformed);
+    }
+    let value: T = serde_json::from_slice(payload).map_err(|_| RecordError::Malformed)?;
+    if encode(&value)? == payload { Ok(value) } else { Err(RecordError::Malformed) }
+}
