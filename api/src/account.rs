@@ -1,0 +1,76 @@
+//! The signed-in account, its vault, and who else is in the organisation.
+
+use sealpost_crypto::{
+    encoding::Base64,
+    id::{Digest, OrgId, UserId},
+    opening::Opening,
+    record::RawRecord,
+};
+use serde::{Deserialize, Serialize};
+
+/// What somebody may do, as the server says it. Clients decide by the verified log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RoleName {
+    /// Uploads, shares, invites.
+    Ops,
+    /// Lists and downloads what was shared with them.
+    Client,
+}
+
+/// Where an account stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccountStatus {
+    /// Registered, not certified in the log yet.
+    Pending,
+    /// Certified.
+    Active,
+    /// Revoked or replaced.
+    Revoked,
+}
+
+/// `GET /account`, and part of every new session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AccountView {
+    /// The organisation.
+    pub org_id: OrgId,
+    /// The account.
+    pub user_id: UserId,
+    /// Its address.
+    pub email: String,
+    /// Its role, by the OFFER or the log.
+    pub role: RoleName,
+    /// Where it stands.
+    pub status: AccountStatus,
+    /// The newest credential record.
+    pub credential: RawRecord,
+    /// The sealed account seed.
+    pub envelope: Base64,
+    /// Who invited it: the Ops member who must come online while it is pending. Absent for the founder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inviter: Option<UserId>,
+}
+
+/// `GET` and `PUT /account/vault`. A `PUT` names `version` = stored version + 1 and `previous` = SHA-256 of the
+/// stored blob; anything else is 409 `vault_conflict` and changes nothing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct VaultBlob {
+    /// From 1.
+    pub version: u64,
+    /// SHA-256 of the blob before; zeros for version 1.
+    pub previous: Digest,
+    /// The sealed vault.
+    pub blob: Base64,
+}
+
+/// One entry of `GET /members`: Ops see everybody, Clients and invitees see the Ops members.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MemberView {
+    /// Address and name behind the member's subject; checked against the log before use.
+    pub opening: Opening,
+    /// Role.
+    pub role: RoleName,
+    /// Where the account stands. `pending` for people who were invited and are not certified.
+    pub status: AccountStatus,
+}

@@ -1,0 +1,135 @@
+//! Signing in and staying so (protocol §9).
+
+use sealpost_crypto::{
+    encoding::Base64,
+    id::{Digest, OrgId},
+    record::RawRecord,
+    sign::SigningPublicKey,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{account::AccountView, token::Token};
+
+/// `GET /server`: what a stranger may know.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ServerInfo {
+    /// The server's version, for people.
+    pub version: String,
+    /// Newest [`crate::API_VERSION`] it speaks.
+    pub api: u32,
+    /// Oldest it still speaks.
+    pub api_oldest: u32,
+    /// Id of the organisation; absent until it is founded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub org_id: Option<OrgId>,
+    /// The key under which it signs checkpoints; goes into the genesis.
+    pub checkpoint_key: SigningPublicKey,
+    /// Its clock, UTC seconds.
+    pub time: u64,
+}
+
+/// `POST /organisation/register`: first message of the founder's OPAQUE registration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FounderRegister {
+    /// Printed by the server's first start.
+    pub setup_token: Token,
+    /// The organisation to be: H(genesis).
+    pub org_id: OrgId,
+    /// The founder's address.
+    pub email: String,
+    /// OPAQUE registration request, 32 bytes.
+    pub request: Base64,
+}
+
+/// Answer to [`FounderRegister`] and [`crate::invite::InviteRegister`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RegisterChallenge {
+    /// OPAQUE registration response, 64 bytes.
+    pub response: Base64,
+    /// To be signed inside the credential; single use.
+    pub nonce: Digest,
+}
+
+/// What every registration stores, in one transaction.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Registration {
+    /// The new account's bundle.
+    pub bundle: RawRecord,
+    /// OPAQUE registration record, 192 bytes.
+    pub opaque_record: Base64,
+    /// Signed by the bundle's key; names the hashes of the OPAQUE record and the envelope.
+    pub credential: RawRecord,
+    /// Sealed account seed.
+    pub envelope: Base64,
+    /// Sealed vault, version 1.
+    pub vault: Base64,
+}
+
+/// `POST /organisation`: founds the organisation. Idempotent by the genesis.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Found {
+    /// As in [`FounderRegister`].
+    pub setup_token: Token,
+    /// The organisation's first record.
+    pub genesis: RawRecord,
+    /// The founder's address and name behind the genesis's subject.
+    pub opening: sealpost_crypto::opening::Opening,
+    /// The founder's account.
+    pub registration: Registration,
+}
+
+/// `POST /auth/login`: OPAQUE KE1.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LoginStart {
+    /// The account's address.
+    pub email: String,
+    /// KE1, 96 bytes.
+    pub ke1: Base64,
+}
+
+/// Answer to [`LoginStart`]; of the same shape and size whether or not the account exists.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LoginChallenge {
+    /// Names this login; single use, [`crate::limits::CHALLENGE_SECONDS`].
+    pub login_id: Token,
+    /// KE2, 320 bytes.
+    pub ke2: Base64,
+    /// The organisation this server keeps; compared with the envelope afterwards.
+    pub org_id: OrgId,
+}
+
+/// `POST /auth/login/finish`: OPAQUE KE3.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LoginFinish {
+    /// From [`LoginChallenge`].
+    pub login_id: Token,
+    /// KE3, 64 bytes.
+    pub ke3: Base64,
+}
+
+/// Access and refresh token.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Tokens {
+    /// JWT for `Authorization: Bearer`.
+    pub access_token: Token,
+    /// Seconds until it expires.
+    pub access_expires_in: u64,
+    /// For `POST /auth/refresh`; rotates at each use.
+    pub refresh_token: Token,
+}
+
+/// A new session: tokens, and what the device needs to open the account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Session {
+    /// The tokens.
+    pub tokens: Tokens,
+    /// The account.
+    pub account: AccountView,
+}
+
+/// `POST /auth/refresh`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Refresh {
+    /// The newest refresh token, or the one before it within [`crate::limits::REFRESH_GRACE_SECONDS`].
+    pub refresh_token: Token,
+}

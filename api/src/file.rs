@@ -1,0 +1,228 @@
+//! Files, shares, downloads, receipts (protocol §7).
+
+use sealpost_crypto::{
+    encoding::Base64,
+    id::{FileId, UserId},
+    record::RawRecord,
+    share::SealedShare,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::problem::Problem;
+
+/// `POST /files`: begins the upload of one version. Idempotent by file id and version.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CreateFile {
+    /// Chosen at random by the owner.
+    pub file_id: FileId,
+    /// From 1.
+    pub version: u64,
+}
+
+/// Where a version stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileState {
+    /// Parts are still missing, or `complete` was not called.
+    Uploading,
+    /// Complete: it can be shared and downloaded.
+    Live,
+}
+
+/// Answer to [`CreateFile`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UploadView {
+    /// The file.
+    pub file_id: FileId,
+    /// The version.
+    pub version: u64,
+    /// Where it stands.
+    pub state: FileState,
+}
+
+/// `GET /files/{file_id}/versions/{version}/parts?from=…`: digests of the parts, in order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PartDigests {
+    /// Index of the first digest below.
+    pub from: u32,
+    /// 32 bytes a part; zeros for a part that an unfinished upload still lacks. At most
+    /// [`crate::limits::MAX_PART_DIGESTS_PAGE`] of them.
+    pub digests: Base64,
+    /// How many parts the version has so far (one more than the highest index).
+    pub total: u32,
+}
+
+/// Query of [`PartDigests`].
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct PartsQuery {
+    /// Index of the first part wanted.
+    #[serde(default)]
+    pub from: u32,
+}
+
+/// `POST /files/{file_id}/versions/{version}/complete`. The server checks that every part is there, that their
+/// digests give the manifest's, signatures, hashes, and log continuity. Idempotent by the manifest.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CompleteFile {
+    /// The owner's statement.
+    pub manifest: RawRecord,
+    /// Sealed metadata; the manifest names its hash.
+    pub metadata: Base64,
+    /// The owner's own access: a share to self.
+    pub share: SealedShare,
+}
+
+/// A file as its owner or a recipient gets it: an entry of `GET /files/shared`, and `GET /files/{file_id}`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FileView {
+    /// The file.
+    pub file_id: FileId,
+    /// The newest live version.
+    pub version: u64,
+    /// The owner's statement.
+    pub manifest: RawRecord,
+    /// Sealed metadata.
+    pub metadata: Base64,
+    /// The reader's own share (the owner's self share).
+    pub share: SealedShare,
+    /// How many downloads the reader's share has used.
+    pub downloads: u64,
+    /// The server's clock when the version went live, UTC seconds.
+    pub created_at: u64,
+    /// The reader's newest receipt, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<RawRecord>,
+}
+
+/// An entry of `GET /files`: the owner's view.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OwnFileView {
+    /// The file.
+    #[serde(flatten)]
+    pub file: FileView,
+    /// The first [`crate::limits::MAX_SHARES_SHOWN`] shares to others.
+    pub shares: Vec<ShareView>,
+    /// Where `GET /files/{file_id}/shares` goes on; absent when all are here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shares_cursor: Option<String>,
+}
+
+/// One share, to the file's owner.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ShareView {
+    /// To whom.
+    pub recipient: UserId,
+    /// The share record, without the wrapped key.
+    pub share: RawRecord,
+    /// How many downloads were begun.
+    pub downloads: u64,
+    /// The record that ended it, if it was ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unshare: Option<RawRecord>,
+    /// The recipient's newest receipt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<RawRecord>,
+}
+
+/// `POST /files/{file_id}/share`: at most [`crate::limits::MAX_SHARES_PER_REQUEST`], each accepted or refused by
+/// itself. Idempotent by the share records.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ShareFile {
+    /// The shares.
+    pub shares: Vec<SealedShare>,
+}
+
+/// Answer to [`ShareFile`], in the same order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ShareResults {
+    /// One a share.
+    pub results: Vec<ShareResult>,
+}
+
+/// What became of one share.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ShareResult {
+    /// To whom.
+    pub recipient: UserId,
+    /// Absent when it was stored. On `pair_conflict` the problem carries the record that holds the place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+}
+
+/// `POST /files/{file_id}/unshare`. Idempotent by the record.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UnshareFile {
+    /// The unshare record.
+    pub record: RawRecord,
+}
+
+/// `POST /files/{file_id}/receipt`. Idempotent by the record; closes the ticket named in the header.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PostReceipt {
+    /// The receipt.
+    pub receipt: RawRecord,
+}
+
+/// Query of `GET /receipts`: receipts for the caller's files.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ReceiptQuery {
+    /// Only for this file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_id: Option<FileId>,
+    /// As in [`crate::paging::PageQuery`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// As in [`crate::paging::PageQuery`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// An entry of `GET /receipts`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReceiptView {
+    /// The file.
+    pub file_id: FileId,
+    /// The receipt.
+    pub receipt: RawRecord,
+    /// The share it names.
+    pub share: RawRecord,
+    /// The manifest it names.
+    pub manifest: RawRecord,
+    /// That file's sealed metadata, so that the owner sees a name.
+    pub metadata: Base64,
+    /// The owner's self share, to open the metadata with.
+    pub own_share: SealedShare,
+}
+
+/// Which half of a pair of people is asked for in `GET /pairs/{user_id}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Shares and unshares by the caller to that person.
+    Sent,
+    /// By that person to the caller.
+    Received,
+}
+
+/// Query of `GET /pairs/{user_id}`.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct PairQuery {
+    /// Which half.
+    pub direction: Direction,
+    /// Records after this pair sequence (0: from the first).
+    #[serde(default)]
+    pub after: u64,
+    /// Records wanted, 1 to [`crate::limits::MAX_PAGE`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// Records of a pair (shares and unshares), by pair sequence without gaps. Empty for people unknown, so that
+/// nobody can ask who exists.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PairPage {
+    /// The records.
+    pub records: Vec<RawRecord>,
+    /// The pair's newest sequence; tells whether there is more.
+    pub newest: u64,
+}

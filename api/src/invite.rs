@@ -1,0 +1,108 @@
+//! Invites (protocol §6).
+
+use sealpost_crypto::{
+    encoding::Base64,
+    id::{Digest, InviteId},
+    opening::Opening,
+    record::RawRecord,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::auth::Registration;
+
+/// `POST /invites`. Idempotent by the offer's invite id.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CreateInvite {
+    /// OFFER.
+    pub offer: RawRecord,
+    /// HMAC-SHA256 under K_offer.
+    pub mac: Digest,
+    /// Address and name of the invitee; the registration uses exactly this address.
+    pub opening: Opening,
+    /// The same opening sealed under K_subject, for the invitee.
+    pub sealed_opening: Base64,
+    /// SHA-256 of the token with which the invitee will come.
+    pub token_hash: Digest,
+}
+
+/// Where an invite stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InviteState {
+    /// Not accepted yet.
+    Open,
+    /// Accepted; waits for the inviter's next session.
+    Accepted,
+    /// In the log.
+    Certified,
+    /// Not accepted in time.
+    Expired,
+    /// A newer invite to the same person took its place.
+    Replaced,
+}
+
+/// An invite, to the Ops members and to whoever holds its token.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct InviteView {
+    /// The invite.
+    pub invite_id: InviteId,
+    /// Where it stands.
+    pub state: InviteState,
+    /// The invitee's address.
+    pub email: String,
+    /// OFFER.
+    pub offer: RawRecord,
+    /// Its MAC.
+    pub offer_mac: Digest,
+    /// The opening sealed under K_subject.
+    pub sealed_opening: Base64,
+    /// Present once accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acceptance: Option<AcceptanceView>,
+}
+
+/// The invitee's answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AcceptanceView {
+    /// ACCEPT.
+    pub accept: RawRecord,
+    /// Its MAC.
+    pub mac: Digest,
+    /// The bundle that signed it.
+    pub bundle: RawRecord,
+    /// When the server got it, UTC seconds.
+    pub accepted_at: u64,
+}
+
+/// `GET /invites?state=…`: besides the paging.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct InviteQuery {
+    /// Only invites in this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<InviteState>,
+    /// As in [`crate::paging::PageQuery`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// As in [`crate::paging::PageQuery`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// `POST /invites/{invite_id}/register`: first message of the invitee's OPAQUE registration. Changes nothing
+/// about the invite.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct InviteRegister {
+    /// OPAQUE registration request, 32 bytes.
+    pub request: Base64,
+}
+
+/// `POST /invites/{invite_id}/accept`: uses the invite up. Idempotent by the ACCEPT record.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AcceptInvite {
+    /// ACCEPT.
+    pub accept: RawRecord,
+    /// HMAC-SHA256 under K_accept.
+    pub mac: Digest,
+    /// The new account.
+    pub registration: Registration,
+}

@@ -1,0 +1,56 @@
+//! Every limit of the REST interface, with its unit. Limits of the protocol itself (records, metadata, vault,
+//! parts) stand in `sealpost-crypto` beside what they limit.
+
+/// Largest JSON request body, bytes, where a route names no limit of its own.
+pub const MAX_JSON_BODY: usize = 256 * 1024;
+/// Largest body of `PUT /account/vault`, `POST /organisation` and `POST /invites/{invite_id}/accept`, bytes: a
+/// vault of 4 MiB under base64, and the rest.
+pub const MAX_VAULT_BODY: usize = 6 * 1024 * 1024;
+/// Largest body of `POST /files/{file_id}/share`, bytes: [`MAX_SHARES_PER_REQUEST`] shares.
+pub const MAX_SHARE_BODY: usize = 4 * 1024 * 1024;
+/// Shares in one `POST /files/{file_id}/share`.
+pub const MAX_SHARES_PER_REQUEST: usize = 1_000;
+/// Entries of a page when the client names no number.
+pub const DEFAULT_PAGE: u32 = 100;
+/// Most entries of a page.
+pub const MAX_PAGE: u32 = 1_000;
+/// Most entries of a page of the organisation's log.
+pub const MAX_LOG_PAGE: u32 = 1_000;
+/// Digests in one page of a file's part list.
+pub const MAX_PART_DIGESTS_PAGE: u32 = 8_192;
+/// Shares shown inside one file of `GET /files`; the rest by `GET /files/{file_id}/shares`.
+pub const MAX_SHARES_SHOWN: u32 = 100;
+/// Unfinished uploads one Ops member may have.
+pub const MAX_OPEN_UPLOADS: u32 = 1_000;
+/// Invites one Ops member may have open at one time.
+pub const MAX_OPEN_INVITES: u32 = 10_000;
+/// Longest organisation name, bytes of UTF-8.
+pub const MAX_ORGANISATION_NAME: usize = 200;
+/// Longest name of a person, bytes of UTF-8.
+pub const MAX_PERSON_NAME: usize = 200;
+/// Longest time an invite may stay open, seconds (90 days).
+pub const MAX_INVITE_SECONDS: u64 = 90 * 86_400;
+/// Most downloads a share may be limited to.
+pub const MAX_DOWNLOAD_LIMIT: u64 = 1_000_000;
+/// Lifetime of an access token, seconds.
+pub const ACCESS_TOKEN_SECONDS: u64 = 600;
+/// Lifetime of an unused refresh token, seconds (30 days).
+pub const REFRESH_TOKEN_SECONDS: u64 = 30 * 86_400;
+/// How long the previous refresh token still yields the same successor, seconds.
+pub const REFRESH_GRACE_SECONDS: u64 = 30;
+/// Lifetime of a started login, registration or key challenge, seconds.
+pub const CHALLENGE_SECONDS: u64 = 60;
+/// Lifetime of a started registration, seconds: a person writes down a recovery kit in between.
+pub const REGISTRATION_SECONDS: u64 = 3_600;
+/// Lifetime of a download ticket, seconds.
+pub const TICKET_SECONDS: u64 = 86_400;
+/// An upload without a new part for so long is swept, seconds (7 days).
+pub const UPLOAD_SECONDS: u64 = 7 * 86_400;
+/// How long after an invite's expiry its acceptance may still be certified, seconds (7 days).
+pub const CERTIFY_GRACE_SECONDS: u64 = 7 * 86_400;
+/// Failed or unfinished sign-ins of one address within [`LOGIN_WINDOW_SECONDS`] before 429.
+pub const MAX_LOGIN_ATTEMPTS: u32 = 10;
+/// Window in which sign-in attempts are counted, seconds.
+pub const LOGIN_WINDOW_SECONDS: u64 = 600;
+/// How far a signer's clock may be ahead of the server's, seconds.
+pub const CLOCK_SKEW_SECONDS: u64 = 600;

@@ -1,0 +1,170 @@
+//! The route table: the whole REST interface on one page. The server mounts exactly these, the client calls
+//! exactly these, and the access matrix of the tests is generated from them.
+
+/// Who may call a route at all. Which objects they may name is [`Object`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Anyone,
+    /// Whoever holds the server's setup token (in the body).
+    SetupToken,
+    /// Whoever holds the invite's token ([`crate::INVITE_SCHEME`]).
+    Invitee,
+    /// An invitee, or any session, also of a pending account.
+    InviteeOrSession,
+    /// Any session, also of a pending account.
+    Session,
+    /// A session of an active account of either role.
+    Member,
+    /// A session of an active Ops member.
+    Ops,
+}
+
+/// Which object a route names in its path, and whose it must be; for everybody else it is 404.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Object {
+    /// None.
+    None,
+    /// A file of the caller's own.
+    OwnFile,
+    /// A file of the caller's own, or one shared with them.
+    ReadableFile,
+    /// An invite.
+    Invite,
+    /// A person; unknown ones give an empty answer.
+    Person,
+}
+
+/// One route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// HTTP method.
+    pub method: &'static str,
+    /// Path with `{placeholders}`.
+    pub path: &'static str,
+    /// Who may call it.
+    pub access: Access,
+    /// Which object it names.
+    pub object: Object,
+}
+
+impl Route {
+    /// The path with its placeholders filled in, in order. Values are ids and numbers, which need no escaping.
+    pub fn fill(&self, values: &[&dyn std::fmt::Display]) -> String {
+        let mut values = values.iter();
+        let segments = self.path.split('/').map(|segment| match segment.strip_prefix('{') {
+            Some(name) => values.next().map_or_else(|| name.to_owned(), ToString::to_string),
+            None => segment.to_owned(),
+        });
+        segments.collect::<Vec<_>>().join("/")
+    }
+}
+
+macro_rules! routes {
+    ($($(#[$doc:meta])* $name:ident = $method:literal $path:literal, $access:ident, $object:ident;)*) => {
+        $($(#[$doc])* pub const $name: Route = Route {
+            method: $method, path: $path, access: Access::$access, object: Object::$object,
+        };)*
+
+        /// Every route.
+        pub const ALL: &[Route] = &[$($name),*];
+    };
+}
+
+routes! {
+    /// Liveness: the process runs.
+    HEALTHZ = "GET" "/healthz", Anyone, None;
+    /// Readiness: database and blob store answer.
+    READYZ = "GET" "/readyz", Anyone, None;
+    /// What a stranger may know of the server.
+    SERVER = "GET" "/server", Anyone, None;
+
+    /// The founder's OPAQUE registration, first message.
+    ORGANISATION_REGISTER = "POST" "/organisation/register", SetupToken, None;
+    /// Founds the organisation.
+    ORGANISATION = "POST" "/organisation", SetupToken, None;
+
+    /// OPAQUE KE1 → KE2.
+    LOGIN = "POST" "/auth/login", Anyone, None;
+    /// OPAQUE KE3 → session.
+    LOGIN_FINISH = "POST" "/auth/login/finish", Anyone, None;
+    /// Refresh token → tokens.
+    REFRESH = "POST" "/auth/refresh", Anyone, None;
+    /// Ends the session at once.
+    LOGOUT = "POST" "/auth/logout", Session, None;
+
+    /// The signed-in account.
+    ACCOUNT = "GET" "/account", Session, None;
+    /// The sealed vault.
+    VAULT = "GET" "/account/vault", Session, None;
+    /// Replaces the vault (compare and swap).
+    PUT_VAULT = "PUT" "/account/vault", Session, None;
+    /// Who is in the organisation, as far as the caller may know.
+    MEMBERS = "GET" "/members", InviteeOrSession, None;
+
+    /// A page of the organisation's log.
+    LOG = "GET" "/log", InviteeOrSession, None;
+    /// Appends to the log.
+    APPEND_LOG = "POST" "/log", Ops, None;
+
+    /// Creates an invite.
+    CREATE_INVITE = "POST" "/invites", Ops, None;
+    /// Lists invites.
+    INVITES = "GET" "/invites", Ops, None;
+    /// One invite, to its holder.
+    INVITE = "GET" "/invites/{invite_id}", Invitee, Invite;
+    /// The invitee's OPAQUE registration, first message.
+    INVITE_REGISTER = "POST" "/invites/{invite_id}/register", Invitee, Invite;
+    /// Accepts the invite.
+    INVITE_ACCEPT = "POST" "/invites/{invite_id}/accept", Invitee, Invite;
+
+    /// Begins an upload.
+    CREATE_FILE = "POST" "/files", Ops, None;
+    /// The caller's own files.
+    FILES = "GET" "/files", Ops, None;
+    /// What was shared with the caller.
+    FILES_SHARED = "GET" "/files/shared", Member, None;
+    /// One file.
+    FILE = "GET" "/files/{file_id}", Member, ReadableFile;
+    /// Uploads one part.
+    PUT_PART = "PUT" "/files/{file_id}/versions/{version}/parts/{index}", Ops, OwnFile;
+    /// Digests of a version's parts.
+    PARTS = "GET" "/files/{file_id}/versions/{version}/parts", Member, ReadableFile;
+    /// Completes an upload.
+    COMPLETE = "POST" "/files/{file_id}/versions/{version}/complete", Ops, OwnFile;
+    /// The ciphertext, whole or a range.
+    DOWNLOAD = "GET" "/files/{file_id}/download", Member, ReadableFile;
+    /// Shares a file.
+    SHARE = "POST" "/files/{file_id}/share", Ops, OwnFile;
+    /// A file's shares.
+    SHARES = "GET" "/files/{file_id}/shares", Ops, OwnFile;
+    /// Ends a share.
+    UNSHARE = "POST" "/files/{file_id}/unshare", Ops, OwnFile;
+    /// Stores a receipt.
+    POST_RECEIPT = "POST" "/files/{file_id}/receipt", Member, ReadableFile;
+    /// Receipts for the caller's files.
+    RECEIPTS = "GET" "/receipts", Ops, None;
+    /// Shares and unshares between the caller and one person.
+    PAIR = "GET" "/pairs/{user_id}", Member, Person;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_filled_in_order() {
+        assert_eq!(PUT_PART.fill(&[&"ab", &1, &7]), "/files/ab/versions/1/parts/7");
+        assert_eq!(LOGIN.fill(&[]), "/auth/login");
+    }
+
+    #[test]
+    fn no_route_stands_twice() {
+        for (n, route) in ALL.iter().enumerate() {
+            assert!(
+                !ALL[..n].iter().any(|other| (other.method, other.path) == (route.method, route.path)),
+                "{route:?}"
+            );
+        }
+    }
+}
