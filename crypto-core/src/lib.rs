@@ -1,13 +1,19 @@
 //! Sealpost protocol v1 (`docs/protocol.md`): everything cryptographic that clients and server need, as pure
 //! functions over bytes. No IO, no clock, no async.
 
+pub mod chunk;
+pub mod crockford;
 pub mod encoding;
 pub mod id;
+mod kdf;
 pub mod kem;
+pub mod keys;
 pub mod labels;
 pub mod opening;
+pub mod parts;
 pub mod record;
 pub mod records;
 pub mod secret;
 pub mod share;
 pub mod sign;
+pub mod size;
