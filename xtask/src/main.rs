@@ -1,2 +1,65 @@
-//! Placeholder.
-fn main() {}
+//! Development commands, run as `cargo xtask COMMAND`.
+//!
+//! `cargo xtask test [-- ARGUMENTS FOR CARGO TEST]` runs every test of the workspace against a throw-away
+//! Postgres, and leaves nothing behind. Examples: `cargo xtask test`, `cargo xtask test -- login`,
+//! `cargo xtask test -- -p sealpost-server --lib`.
+
+mod cleanup;
+mod postgres;
+
+use std::{
+    env,
+    os::unix::process::CommandExt,
+    process::{Command, ExitCode, ExitStatus},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{cleanup::Cleanup, postgres::Postgres};
+
+/// Where tests find their Postgres: a URL of a role that may create databases.
+const TEST_POSTGRES: &str = "SEALPOST_TEST_POSTGRES";
+
+const USAGE: &str = "usage: cargo xtask test [-- ARGUMENTS FOR CARGO TEST]";
+
+fn main() -> Result<ExitCode> {
+    let mut arguments = env::args().skip(1);
+    match arguments.next().as_deref() {
+        Some("test") => test(arguments.skip_while(|argument| argument == "--").collect()),
+        _ => bail!(USAGE),
+    }
+}
+
+fn test(extra: Vec<String>) -> Result<ExitCode> {
+    let folder = tempfile::Builder::new().prefix("sealpost-test-").tempdir_in(postgres::short_temp_dir())?;
+    // From here on the cleaner removes the folder, even if this process is killed.
+    let mut cleanup = Cleanup::start(folder.keep())?;
+    let postgres = Postgres::start(&mut cleanup)?;
+    let scratch = cleanup.folder().join("tmp");
+    std::fs::create_dir(&scratch)?;
+
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["test", "--locked", "--no-fail-fast"]);
+    if !extra.iter().any(|argument| matches!(argument.as_str(), "-p" | "--package")) {
+        cargo.arg("--workspace");
+    }
+    cargo.args(extra).env(TEST_POSTGRES, postgres.url()).env("TMPDIR", &scratch);
+    let status = run_in_group(&mut cargo, &mut cleanup)?;
+    cleanup.finish()?;
+    Ok(exit_code(status))
+}
+
+/// Runs `command` in a process group of its own, so that the cleaner can end whatever it has left running.
+fn run_in_group(command: &mut Command, cleanup: &mut Cleanup) -> Result<ExitStatus> {
+    let mut child = command.process_group(0).spawn().context("cannot run cargo")?;
+    cleanup.end_group_too(child.id())?;
+    Ok(child.wait()?)
+}
+
+fn exit_code(status: ExitStatus) -> ExitCode {
+    match status.code() {
+        Some(0) => ExitCode::SUCCESS,
+        Some(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+        None => ExitCode::FAILURE,
+    }
+}
