@@ -1,14 +1,20 @@
 //! Sealpost protocol v1 (`docs/protocol.md`): everything cryptographic that clients and server need, as pure
 //! functions over bytes. No IO, no clock, no async.
 
+pub mod aead;
 pub mod chunk;
 pub mod crockford;
+pub mod device;
 pub mod encoding;
+pub mod envelope;
+pub mod file_name;
 pub mod id;
 mod kdf;
 pub mod kem;
 pub mod keys;
+pub mod kit;
 pub mod labels;
+pub mod metadata;
 pub mod opening;
 pub mod parts;
 pub mod record;
