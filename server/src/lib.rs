@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Sealpost's server.
+
+pub mod blob;
