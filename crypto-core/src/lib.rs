@@ -1,12 +1,16 @@
 //! Sealpost protocol v1 (`docs/protocol.md`): everything cryptographic that clients and server need, as pure
 //! functions over bytes. No IO, no clock, no async.
 
+pub mod account;
 pub mod aead;
+pub mod bundle;
 pub mod chunk;
 pub mod crockford;
 pub mod device;
+pub mod email;
 pub mod encoding;
 pub mod envelope;
+mod error;
 pub mod file_name;
 pub mod id;
 mod kdf;
@@ -14,6 +18,7 @@ pub mod kem;
 pub mod keys;
 pub mod kit;
 pub mod labels;
+pub mod log;
 pub mod metadata;
 pub mod opening;
 pub mod parts;

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     encoding::Base64,
+    error::failures,
     id::{OrgId, RecordId, UserId},
     labels,
     sign::{Signature, SigningKey, SigningPublicKey},
@@ -37,18 +38,17 @@ pub const KINDS: &[&str] = &[
     "receipt",
 ];
 
-/// Why a record was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RecordError {
-    /// Not the one encoding that §4 allows, over a limit, or of another version.
-    #[error("the record is malformed")]
-    Malformed,
-    /// A record of another type stands where this one is expected.
-    #[error("the record is of another type than expected")]
-    WrongType,
-    /// The signature does not verify under the expected key.
-    #[error("the record's signature is not valid")]
-    BadSignature,
+failures! {
+    /// Why a record was refused.
+    #[derive(Copy)]
+    RecordError {
+        /// Not the one encoding that §4 allows, over a limit, or of another version.
+        Malformed = "malformed", "the record is malformed";
+        /// A record of another type stands where this one is expected.
+        WrongType = "wrong_type", "the record is of another type than expected";
+        /// The signature does not verify under the expected key.
+        BadSignature = "signature_invalid", "the record's signature is not valid";
+    }
 }
 
 /// What a type of record says. Fields are declared in the order of the specification's table, which is their
@@ -169,6 +169,12 @@ impl<R: Record> std::ops::Deref for Signed<R> {
     fn deref(&self) -> &R {
         &self.record
     }
+}
+
+/// A verified record as it travels, from its parts. Its encoding was proven to be the signed one, so what keeps
+/// many records need not keep their bytes too.
+pub(crate) fn raw_again<R: Record>(record: &R, signature: Signature) -> RawRecord {
+    RawRecord { kind: R::KIND.to_owned(), payload: Base64(encode(record).unwrap_or_default()), signature }
 }
 
 /// The bytes a signature covers: `"sealpost/v1/" ‖ type ‖ 0x00 ‖ payload`.
