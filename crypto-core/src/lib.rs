@@ -28,3 +28,4 @@ pub mod secret;
 pub mod share;
 pub mod sign;
 pub mod size;
+pub mod vault;
