@@ -14,6 +14,7 @@
 mod cipher;
 
 use crate::{
+    error::failures,
     parts::VerifiedPart,
     secret::ContentKey,
     size::{CHUNK_CIPHERTEXT, CHUNK_PLAINTEXT, Layout, PART_CHUNKS, Part, SizeError, TAG},
@@ -25,18 +26,17 @@ const CHUNK: usize = CHUNK_PLAINTEXT as usize;
 const SEALED_CHUNK: usize = CHUNK_CIPHERTEXT as usize;
 const TAG_BYTES: usize = TAG as usize;
 
-/// Why a part can't be sealed or opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ContentError {
-    /// The file has no such part, or its bytes are fewer or more than the layout says.
-    #[error("the part has not the length it must have")]
-    WrongLength,
-    /// The content key does not open the part. It tells nothing more.
-    #[error("the content can't be opened")]
-    Unopenable,
-    /// Bytes after the end of the content are not zero.
-    #[error("the padding after the content is not zero")]
-    Padding,
+failures! {
+    /// Why a part can't be sealed or opened.
+    #[derive(Copy)]
+    ContentError {
+        /// The file has no such part, or its bytes are fewer or more than the layout says.
+        WrongLength = "part_length", "the part has not the length it must have";
+        /// The content key does not open the part. It tells nothing more.
+        Unopenable = "content_unopenable", "the content can't be opened";
+        /// Bytes after the end of the content are not zero.
+        Padding = "content_padding", "the padding after the content is not zero";
+    }
 }
 
 impl From<SizeError> for ContentError {

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::{
     aead,
     encoding::{Text, int53},
+    error::failures,
     id::Digest,
     keys::Place,
     labels,
@@ -45,24 +46,21 @@ pub struct Metadata {
     pub note: Text,
 }
 
-/// Why metadata was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum MetadataError {
-    /// More than [`MAX_SEALED`] bytes when sealed.
-    #[error("name and note together are too long")]
-    TooLong,
-    /// Not the sealed metadata that the manifest states.
-    #[error("the metadata is not the one that was signed")]
-    HashMismatch,
-    /// The metadata key does not open it. It tells nothing more.
-    #[error("the metadata can't be opened")]
-    Unopenable,
-    /// Not the one encoding that the protocol allows.
-    #[error("the metadata is malformed")]
-    Malformed,
-    /// A file of the stated size has another ciphertext length.
-    #[error("the stated size does not agree with the length of the content")]
-    SizeMismatch,
+failures! {
+    /// Why metadata was refused.
+    #[derive(Copy)]
+    MetadataError {
+        /// More than [`MAX_SEALED`] bytes when sealed.
+        TooLong = "metadata_too_long", "name and note together are too long";
+        /// Not the sealed metadata that the manifest states.
+        HashMismatch = "metadata_mismatch", "the metadata is not the one that was signed";
+        /// The metadata key does not open it. It tells nothing more.
+        Unopenable = "metadata_unopenable", "the metadata can't be opened";
+        /// Not the one encoding that the protocol allows.
+        Malformed = "metadata_malformed", "the metadata is malformed";
+        /// A file of the stated size has another ciphertext length.
+        SizeMismatch = "metadata_size", "the stated size does not agree with the length of the content";
+    }
 }
 
 /// What a verified manifest says about the metadata that belongs to it.

@@ -11,26 +11,25 @@
 use std::fmt;
 
 use crate::{
+    error::failures,
     id::Digest,
     labels,
     size::{Layout, Part},
 };
 
-/// Why a list of digests or a part was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PartError {
-    /// There are more or fewer digests than the file has parts.
-    #[error("the part list has not as many entries as the file has parts")]
-    WrongCount,
-    /// The list is not the one that the manifest commits to.
-    #[error("the part list is not the one that was signed")]
-    ListMismatch,
-    /// The file has no such part, or the part has another length.
-    #[error("the part has not the length it must have")]
-    WrongLength,
-    /// The part is not the one in the list.
-    #[error("the part is not the one that was signed")]
-    PartMismatch,
+failures! {
+    /// Why a list of digests or a part was refused.
+    #[derive(Copy)]
+    PartError {
+        /// There are more or fewer digests than the file has parts.
+        WrongCount = "part_count", "the part list has not as many entries as the file has parts";
+        /// The list is not the one that the manifest commits to.
+        ListMismatch = "part_list_mismatch", "the part list is not the one that was signed";
+        /// The file has no such part, or the part has another length.
+        WrongLength = "part_length", "the part has not the length it must have";
+        /// The part is not the one in the list.
+        PartMismatch = "part_mismatch", "the part is not the one that was signed";
+    }
 }
 
 /// BLAKE3 of one part's ciphertext.

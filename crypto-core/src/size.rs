@@ -4,6 +4,7 @@
 //! travels in parts of [`PART_CHUNKS`] chunks. [`Layout`] is the one place that knows how; whoever holds one
 //! holds a possible length within the limits.
 
+use crate::error::failures;
 use std::ops::Range;
 
 /// Plaintext bytes in a full chunk.
@@ -25,18 +26,17 @@ pub const MIN_PADDED: u64 = 4_096;
 /// Greatest plaintext in bytes, 512 GiB. It is its own padded length.
 pub const MAX_PLAINTEXT: u64 = MAX_PARTS * PART_PLAINTEXT;
 
-/// Why a size is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SizeError {
-    /// Above [`MAX_PLAINTEXT`].
-    #[error("the file is larger than 512 GiB")]
-    TooLarge,
-    /// No file has a ciphertext of this length.
-    #[error("no sealed file has this length")]
-    Impossible,
-    /// The file has fewer parts.
-    #[error("the file has no part of this number")]
-    NoSuchPart,
+failures! {
+    /// Why a size is refused.
+    #[derive(Copy)]
+    SizeError {
+        /// Above [`MAX_PLAINTEXT`].
+        TooLarge = "size_too_large", "the file is larger than 512 GiB";
+        /// No file has a ciphertext of this length.
+        Impossible = "size_impossible", "no sealed file has this length";
+        /// The file has fewer parts.
+        NoSuchPart = "no_such_part", "the file has no part of this number";
+    }
 }
 
 /// Padmé (Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs",

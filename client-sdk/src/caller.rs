@@ -1,0 +1,127 @@
+//! Requests in somebody's name: a signed-in account's, whose access token is renewed when needed, or an
+//! invitee's.
+
+use std::{fmt::Display, future::Future};
+
+use bytes::Bytes;
+use sealpost_api::{routes::Route, token::Token};
+use sealpost_crypto::id::{Digest, TicketId};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    error::{ErrorKind, Result},
+    server_url::ServerUrl,
+    session::Session,
+    transport::{Auth, Transport},
+};
+
+/// What fills a route's placeholders.
+pub(crate) type Values<'a> = &'a [&'a (dyn Display + Sync)];
+
+/// No request body.
+pub(crate) const NO_BODY: Option<&()> = None;
+
+#[derive(Clone)]
+pub(crate) struct Caller {
+    transport: Transport,
+    identity: Identity,
+}
+
+#[derive(Clone)]
+enum Identity {
+    Account(Session),
+    Invitee(Token),
+}
+
+impl Caller {
+    pub(crate) fn account(transport: Transport, session: Session) -> Self {
+        Self { transport, identity: Identity::Account(session) }
+    }
+
+    pub(crate) fn invitee(transport: Transport, token: Token) -> Self {
+        Self { transport, identity: Identity::Invitee(token) }
+    }
+
+    pub(crate) fn server(&self) -> &ServerUrl {
+        self.transport.server()
+    }
+
+    /// `GET` without a query.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, route: Route, values: Values<'_>) -> Result<T> {
+        self.send(|auth| async move { self.transport.call(route, values, &auth, NO_BODY).await }).await
+    }
+
+    /// `GET` with a query.
+    pub(crate) async fn query<T: DeserializeOwned>(
+        &self,
+        route: Route,
+        values: Values<'_>,
+        query: &(impl Serialize + Sync),
+    ) -> Result<T> {
+        self.send(|auth| async move { self.transport.query(route, values, &auth, query).await }).await
+    }
+
+    /// JSON in, JSON out.
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        route: Route,
+        values: Values<'_>,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T> {
+        self.send(|auth| async move { self.transport.call(route, values, &auth, Some(body)).await }).await
+    }
+
+    /// JSON in, nothing out.
+    pub(crate) async fn post_empty(
+        &self,
+        route: Route,
+        values: Values<'_>,
+        body: Option<&(impl Serialize + Sync)>,
+        ticket: Option<TicketId>,
+    ) -> Result<()> {
+        self.send(|auth| async move { self.transport.post_empty(route, values, &auth, body, ticket).await }).await
+    }
+
+    /// One part up.
+    pub(crate) async fn put_part(
+        &self,
+        route: Route,
+        values: Values<'_>,
+        digest: &Digest,
+        bytes: &Bytes,
+    ) -> Result<()> {
+        self.send(|auth| async move { self.transport.put_part(route, values, &auth, digest, bytes.clone()).await })
+            .await
+    }
+
+    /// A range of ciphertext down.
+    pub(crate) async fn get_range(
+        &self,
+        route: Route,
+        values: Values<'_>,
+        ticket: TicketId,
+        start: u64,
+        length: usize,
+    ) -> Result<Vec<u8>> {
+        self.send(|auth| async move { self.transport.get_range(route, values, &auth, ticket, start, length).await })
+            .await
+    }
+
+    /// Sends with a token that is good now; once more with a new one if the server did not take it.
+    async fn send<T, F>(&self, send: impl Fn(Auth) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let session = match &self.identity {
+            Identity::Invitee(token) => return send(Auth::Invitee(token.clone())).await,
+            Identity::Account(session) => session,
+        };
+        let token = session.access_token().await?;
+        match send(Auth::Bearer(token.clone())).await {
+            Err(error) if error.kind() == ErrorKind::NotSignedIn => {
+                send(Auth::Bearer(session.replace(&token).await?)).await
+            }
+            outcome => outcome,
+        }
+    }
+}

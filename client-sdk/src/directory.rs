@@ -1,0 +1,100 @@
+//! Who is in the organisation: addresses and names, each verified against what was certified in the log.
+
+use std::collections::HashMap;
+
+use sealpost_api::{
+    account::{AccountStatus, MemberView},
+    limits::MAX_PAGE,
+    paging::{Page, PageQuery},
+    routes,
+};
+use sealpost_crypto::{
+    email::EmailAddress,
+    id::UserId,
+    log::Log,
+    opening::VerifiedOpening,
+};
+
+use crate::{
+    caller::Caller,
+    error::{Error, ErrorKind, Result},
+};
+
+/// A member as the organisation certified them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The account.
+    pub user_id: UserId,
+    /// Verified address.
+    pub email: String,
+    /// Verified name; empty for Clients. May hold any printable text.
+    pub name: String,
+}
+
+/// Verified openings of everybody that the server may show us, and addresses it says are pending.
+pub(crate) struct Directory {
+    openings: HashMap<UserId, VerifiedOpening>,
+    /// Unverified: only ever used to explain why somebody can't be reached.
+    pending: Vec<EmailAddress>,
+}
+
+impl Directory {
+    /// Fetches and verifies. One opening that does not agree with the log spoils all: the server relabels people.
+    pub(crate) async fn fetch(caller: &Caller, log: &Log) -> Result<Self> {
+        let mut directory = Self { openings: HashMap::new(), pending: Vec::new() };
+        let mut query = PageQuery { cursor: None, limit: Some(MAX_PAGE) };
+        loop {
+            let page: Page<MemberView> = caller.query(routes::MEMBERS, &[], &query).await?;
+            let empty = page.items.is_empty();
+            for member in page.items {
+                directory.add(member, log)?;
+            }
+            if page.next_cursor.is_none() || empty {
+                return Ok(directory);
+            }
+            query.cursor = page.next_cursor;
+        }
+    }
+
+    fn add(&mut self, member: MemberView, log: &Log) -> Result<()> {
+        if log.member(member.opening.user_id).is_some() {
+            let opening = log.verify_opening(member.opening)?;
+            self.openings.insert(opening.user_id(), opening);
+        } else if member.status == AccountStatus::Pending {
+            self.pending.push(member.opening.email);
+        }
+        Ok(())
+    }
+
+    /// The account behind an address, by verified openings only.
+    pub(crate) fn resolve(&self, log: &Log, email: &EmailAddress) -> Result<UserId> {
+        match log.resolve(self.openings.values(), email) {
+            Ok(member) => Ok(member.member().user_id),
+            Err(_) if self.pending.contains(email) => Err(pending(email)),
+            Err(error) if error.code() == "recipient_unknown" => Err(unknown(email)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Somebody certified; `None` if the server does not show them to us.
+    pub(crate) fn person(&self, user_id: UserId) -> Option<Person> {
+        let opening = self.openings.get(&user_id)?;
+        Some(Person {
+            user_id,
+            email: opening.email().as_str().to_owned(),
+            name: opening.name().to_owned(),
+        })
+    }
+}
+
+fn pending(email: &EmailAddress) -> Error {
+    let message = format!("{email} was invited and has not been certified yet");
+    Error::new(ErrorKind::RecipientPending, "recipient_pending", message).with_hint(
+        "They join with their invite code first; then any command of the Ops member who invited them completes it. Share again after that.",
+    )
+}
+
+fn unknown(email: &EmailAddress) -> Error {
+    Error::new(ErrorKind::RecipientUnknown, "recipient_unknown", format!("nobody in the organisation is {email}"))
+        .with_hint("Check the address, or invite them: `sealpost invite EMAIL`.")
+}

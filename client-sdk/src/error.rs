@@ -1,0 +1,225 @@
+//! Errors as callers meet them: one sentence that says what happened, a hint that says what to do next, a kind
+//! to match on, a stable code for scripts.
+
+use std::fmt;
+
+use sealpost_api::problem::{ErrorCode, Problem};
+use sealpost_crypto::record::RawRecord;
+
+/// What went wrong, for callers to match on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An argument is not usable.
+    InvalidInput,
+    /// Nobody is signed in on this device.
+    NotSignedIn,
+    /// Address, password or account key are wrong; which, is not said.
+    LoginFailed,
+    /// The invite code was mistyped: its checksum fails.
+    InviteMistyped,
+    /// The server does not know the invite.
+    InviteUnknown,
+    /// The invite was used, has expired or was replaced.
+    InviteEnded,
+    /// The setup token is not the server's.
+    SetupToken,
+    /// Too many attempts; wait.
+    TooManyAttempts,
+    /// It does not exist, has expired, is used up or was not shared with this account.
+    NotFound,
+    /// Nobody with this address can be shared with.
+    RecipientUnknown,
+    /// The recipient has not joined, or is not certified yet.
+    RecipientPending,
+    /// The role may not do this.
+    Forbidden,
+    /// This account is not certified yet.
+    AccountPending,
+    /// It exists already.
+    Conflict,
+    /// The server can't be reached, or the connection broke.
+    Network,
+    /// The server failed or answered nonsense.
+    Server,
+    /// Server and client speak different versions.
+    Version,
+    /// The server's storage is full.
+    StorageFull,
+    /// Something the server returned, or somebody signed, does not verify.
+    Verification,
+    /// A local file can't be read or written.
+    LocalFile,
+    /// The file changed while it was being uploaded.
+    SourceChanged,
+    /// The destination exists and was not to be overwritten.
+    DestinationExists,
+    /// This device's state folder is damaged, or belongs to another organisation.
+    State,
+    /// This version does not do that yet.
+    Unsupported,
+    /// The user interrupted.
+    Interrupted,
+}
+
+/// An error of the SDK.
+#[derive(Debug, Clone)]
+pub struct Error {
+    kind: ErrorKind,
+    code: String,
+    message: String,
+    hint: Option<String>,
+    record: Option<Box<RawRecord>>,
+}
+
+/// What functions of the SDK return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error of `kind`: `code` is stable, `message` one sentence without a full stop.
+    pub fn new(kind: ErrorKind, code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind, code: code.into(), message: message.into(), hint: None, record: None }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Puts what was being done before the message.
+    #[must_use]
+    pub fn context(mut self, doing: &str) -> Self {
+        self.message = format!("{doing}: {}", self.message);
+        self
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Stable name for scripts: the server's code, or the name of the check that failed.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// Something that must verify does not. `code` names the check.
+    pub fn verification(code: &str, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Verification, code, message).with_hint(
+            "Nothing was used or written. Tell the sender and whoever runs the server; do not try to work around it.",
+        )
+    }
+
+    /// On a conflict: the record that the server says holds the place. Not verified.
+    pub(crate) fn record(&self) -> Option<&RawRecord> {
+        self.record.as_deref()
+    }
+
+    pub(crate) fn with_record(mut self, record: Option<RawRecord>) -> Self {
+        self.record = record.map(Box::new);
+        self
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidInput, "invalid_input", message)
+    }
+
+    pub(crate) fn state(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::State, "state_folder", message).with_hint(
+            "Name another folder with --home, or move this one away and sign in again: keys come back from the server with your password.",
+        )
+    }
+
+    pub(crate) fn internal(message: &str) -> Self {
+        Self::new(ErrorKind::Server, "internal", message)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        let kind = kind_of(&problem.code);
+        let message = if problem.detail.is_empty() { &problem.title } else { &problem.detail };
+        let mut error = Self::new(kind, printable(problem.code.as_str()), printable(message));
+        let hint = if problem.hint.is_empty() { default_hint(kind) } else { Some(printable(&problem.hint)) };
+        error.hint = hint;
+        error
+    }
+}
+
+fn kind_of(code: &ErrorCode) -> ErrorKind {
+    use ErrorCode as C;
+    match code {
+        C::NotSignedIn => ErrorKind::NotSignedIn,
+        C::LoginFailed => ErrorKind::LoginFailed,
+        C::SetupToken => ErrorKind::SetupToken,
+        C::InviteUnknown => ErrorKind::InviteUnknown,
+        C::InviteUsed | C::InviteExpired | C::InviteReplaced => ErrorKind::InviteEnded,
+        C::TooManyAttempts => ErrorKind::TooManyAttempts,
+        C::NotFound => ErrorKind::NotFound,
+        C::RecipientUnknown => ErrorKind::RecipientUnknown,
+        C::RecipientPending => ErrorKind::RecipientPending,
+        C::RoleForbidden => ErrorKind::Forbidden,
+        C::AccountPending => ErrorKind::AccountPending,
+        C::ApiVersion => ErrorKind::Version,
+        C::StorageFull => ErrorKind::StorageFull,
+        C::Unsupported => ErrorKind::Unsupported,
+        C::LimitReached | C::MalformedRequest => ErrorKind::InvalidInput,
+        C::IdTaken
+        | C::AlreadyFounded
+        | C::AlreadyMember
+        | C::AlreadyShared
+        | C::AlreadyComplete
+        | C::PartConflict
+        | C::LogConflict
+        | C::PairConflict
+        | C::VaultConflict => ErrorKind::Conflict,
+        _ => ErrorKind::Server,
+    }
+}
+
+fn default_hint(kind: ErrorKind) -> Option<String> {
+    let hint = match kind {
+        ErrorKind::NotSignedIn => "Run `sealpost login`.",
+        ErrorKind::LoginFailed => {
+            "Check the address and the password, and the account key if your account has one."
+        }
+        ErrorKind::InviteEnded | ErrorKind::InviteUnknown => "Ask your sender for a new invite.",
+        ErrorKind::TooManyAttempts => "Wait a few minutes, then try again.",
+        ErrorKind::AccountPending => "Whoever invited you must be online once; then try again.",
+        ErrorKind::Server => "Try again; if it keeps happening, tell whoever runs the server.",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// Text from the server as it may be shown: no control characters, bounded.
+fn printable(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(500).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_the_server_cannot_drive_a_terminal() {
+        let error = Error::from(Problem::new(ErrorCode::Internal, format!("\x1b[2J{}", "x".repeat(10_000))));
+        assert!(!error.to_string().contains('\x1b'));
+        assert!(error.to_string().len() <= 500);
+    }
+}

@@ -1,0 +1,90 @@
+//! The organisation's log on this device: fetched in pages, every entry verified against the state before it,
+//! pinned (protocol §5).
+
+use sealpost_api::{
+    limits::MAX_LOG_PAGE,
+    log::{LogEntry, LogPage, LogQuery},
+    routes,
+};
+use sealpost_crypto::{
+    id::OrgId,
+    log::Log,
+    record::RawRecord,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    caller::Caller,
+    device::Device,
+    error::{Error, Result},
+};
+
+const BLOB: &str = "log";
+
+#[derive(Serialize, Deserialize)]
+struct StoredLog {
+    entries: Vec<LogEntry>,
+    checkpoint: RawRecord,
+}
+
+/// The log as this device last verified it. Replayed with every check: a damaged folder is noticed.
+pub(crate) fn load(device: &Device, org_id: OrgId) -> Result<Option<Log>> {
+    let Some(StoredLog { entries, checkpoint }) = device.load::<StoredLog>(BLOB)? else { return Ok(None) };
+    let damaged = |_| Error::state("the state folder's \"log\" is damaged");
+    let mut log = None;
+    extend(&mut log, entries, org_id).map_err(damaged)?;
+    let Some(mut log) = log else { return Ok(None) };
+    log.accept_checkpoint(checkpoint).map_err(Error::from).map_err(damaged)?;
+    Ok(Some(log))
+}
+
+/// Keeps the log: from now on this device accepts nothing older.
+pub(crate) fn save(device: &Device, log: &Log) -> Result<()> {
+    let Some(checkpoint) = log.checkpoint() else { return Ok(()) };
+    let entries = log.entries(0).map(|entry| LogEntry { record: entry.record, bundle: entry.bundle }).collect();
+    device.save(BLOB, &StoredLog { entries, checkpoint: checkpoint.raw().clone() })
+}
+
+/// Fetches what the server has beyond `known` and verifies it. A log of another organisation, one that goes
+/// back, differs from what was seen, or is not signed, is refused.
+pub(crate) async fn sync(caller: &Caller, known: Option<Log>, org_id: OrgId) -> Result<Log> {
+    let mut log = known;
+    loop {
+        let from = log.as_ref().map_or(0, Log::size);
+        let query = LogQuery { from, limit: Some(MAX_LOG_PAGE) };
+        let page: LogPage = caller.query(routes::LOG, &[], &query).await?;
+        let is_last = page.entries.len() < MAX_LOG_PAGE as usize;
+        extend(&mut log, page.entries, org_id)?;
+        let Some(log) = &mut log else {
+            return Err(Error::verification("log_incomplete", "the server shows no log"));
+        };
+        if is_last {
+            log.accept_checkpoint(page.checkpoint)?;
+            return Ok(log.clone());
+        }
+    }
+}
+
+fn extend(log: &mut Option<Log>, entries: Vec<LogEntry>, org_id: OrgId) -> Result<()> {
+    for entry in entries {
+        match log {
+            Some(log) => {
+                log.apply(entry.record, entry.bundle)?;
+            }
+            None => *log = Some(begin(entry, org_id)?),
+        }
+    }
+    Ok(())
+}
+
+fn begin(genesis: LogEntry, org_id: OrgId) -> Result<Log> {
+    let bundle = genesis
+        .bundle
+        .ok_or_else(|| Error::verification("log_incomplete", "the server withholds the founder's keys"))?;
+    let log = Log::found(genesis.record, bundle)?;
+    if log.org_id() == org_id {
+        Ok(log)
+    } else {
+        Err(Error::verification("foreign_organisation", "the server shows the log of another organisation"))
+    }
+}

@@ -1,0 +1,112 @@
+//! Tokens: kept on the device, refreshed by one process at a time (protocol §9).
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use sealpost_api::{
+    auth::{Refresh, Tokens},
+    routes,
+    token::Token,
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+use crate::{
+    device::Device,
+    error::{Error, ErrorKind, Result},
+    transport::{Auth, Transport},
+};
+
+/// An access token with less than this left is replaced before it is used.
+const MARGIN: Duration = Duration::from_secs(30);
+
+/// Tokens with the local time at which they end.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct StoredTokens {
+    access_token: Token,
+    refresh_token: Token,
+    /// Local clock, seconds since 1970: never compared with the server's.
+    expires_at: u64,
+}
+
+impl From<Tokens> for StoredTokens {
+    fn from(tokens: Tokens) -> Self {
+        Self {
+            access_token: tokens.access_token,
+            refresh_token: tokens.refresh_token,
+            expires_at: now().saturating_add(tokens.access_expires_in),
+        }
+    }
+}
+
+/// The signed-in session of one device.
+#[derive(Clone)]
+pub(crate) struct Session {
+    device: Device,
+    transport: Transport,
+    tokens: Arc<Mutex<StoredTokens>>,
+}
+
+impl Session {
+    /// Keeps a new session's tokens.
+    pub(crate) fn begin(device: Device, transport: Transport, tokens: Tokens) -> Result<Self> {
+        let tokens = StoredTokens::from(tokens);
+        device.save_session(&tokens)?;
+        Ok(Self { device, transport, tokens: Arc::new(Mutex::new(tokens)) })
+    }
+
+    /// Takes up the session that the device holds.
+    pub(crate) fn resume(device: Device, transport: Transport) -> Result<Self> {
+        let tokens = device.session()?;
+        Ok(Self { device, transport, tokens: Arc::new(Mutex::new(tokens)) })
+    }
+
+    /// A token that is good for the next request.
+    pub(crate) async fn access_token(&self) -> Result<Token> {
+        let mut tokens = self.tokens.lock().await;
+        if tokens.expires_at <= now() + MARGIN.as_secs() {
+            self.refresh(&mut tokens).await?;
+        }
+        Ok(tokens.access_token.clone())
+    }
+
+    /// A token other than `refused`, which the server did not take.
+    pub(crate) async fn replace(&self, refused: &Token) -> Result<Token> {
+        let mut tokens = self.tokens.lock().await;
+        if tokens.access_token.expose() == refused.expose() {
+            self.refresh(&mut tokens).await?;
+        }
+        Ok(tokens.access_token.clone())
+    }
+
+    /// Refreshes under the device's lock, unless another process just did.
+    async fn refresh(&self, tokens: &mut StoredTokens) -> Result<()> {
+        let _guard = self.device.lock().await?;
+        let stored: StoredTokens = self.device.session()?;
+        let refreshed_elsewhere = stored.access_token.expose() != tokens.access_token.expose();
+        *tokens = stored;
+        if refreshed_elsewhere && tokens.expires_at > now() + MARGIN.as_secs() {
+            return Ok(());
+        }
+        let request = Refresh { refresh_token: tokens.refresh_token.clone() };
+        let fresh: Tokens =
+            self.transport.call(routes::REFRESH, &[], &Auth::Nobody, Some(&request)).await.map_err(ended)?;
+        *tokens = StoredTokens::from(fresh);
+        self.device.save_session(tokens)
+    }
+}
+
+fn ended(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::NotSignedIn => Error::new(ErrorKind::NotSignedIn, "session_ended", "the session has ended")
+            .with_hint("Run `sealpost login`."),
+        _ => error,
+    }
+}
+
+/// Local clock, UTC seconds.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+}

@@ -1,0 +1,79 @@
+//! Files on disk as sources of an upload.
+
+use std::{
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use tokio::fs::File;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// What the uploader says about a file; recipients see it once verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewFile {
+    /// Name, any text; made safe where it is written.
+    pub name: String,
+    /// Media type (RFC 6838), or empty.
+    pub media_type: String,
+    /// Exact size in bytes.
+    pub size: u64,
+    /// Last modified, UTC seconds, or 0.
+    pub modified: u64,
+    /// A note to the recipients, or empty.
+    pub note: String,
+}
+
+/// An open file, and its state when it was opened.
+pub(crate) struct Source {
+    pub file: File,
+    pub size: u64,
+    pub modified: SystemTime,
+    pub name: String,
+}
+
+impl Source {
+    pub(crate) async fn open(path: &Path) -> Result<Self> {
+        let unreadable = |error: std::io::Error| unreadable(path, &error);
+        let file = File::open(path).await.map_err(unreadable)?;
+        let metadata = file.metadata().await.map_err(unreadable)?;
+        if !metadata.is_file() {
+            let message = format!("{} is not a regular file", path.display());
+            return Err(Error::new(ErrorKind::LocalFile, "not_a_file", message));
+        }
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
+        Ok(Self { file, size: metadata.len(), modified, name })
+    }
+
+    /// What to say about it.
+    pub(crate) fn describe(&self, note: &str) -> NewFile {
+        NewFile {
+            name: self.name.clone(),
+            media_type: String::new(),
+            size: self.size,
+            modified: self.modified.duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs()),
+            note: note.to_owned(),
+        }
+    }
+
+    /// Refuses a file that was written to since it was opened.
+    pub(crate) async fn check_unchanged(path: &Path, size: u64, modified: SystemTime) -> Result<()> {
+        let metadata = tokio::fs::metadata(path).await.map_err(|error| unreadable(path, &error))?;
+        if metadata.len() == size && metadata.modified().unwrap_or(UNIX_EPOCH) == modified {
+            return Ok(());
+        }
+        let message = format!("{} was changed while it was being uploaded", path.display());
+        Err(Error::new(ErrorKind::SourceChanged, "source_changed", message)
+            .with_hint("Nothing was delivered. Upload it again when nobody is writing to it."))
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    let message = match error.kind() {
+        std::io::ErrorKind::NotFound => format!("{} does not exist", path.display()),
+        std::io::ErrorKind::PermissionDenied => format!("no permission to read {}", path.display()),
+        _ => format!("can't read {}: {error}", path.display()),
+    };
+    Error::new(ErrorKind::LocalFile, "source_unreadable", message)
+}

@@ -1,0 +1,336 @@
+//! HTTP: sends a request of the route table, reads a bounded answer, turns problem documents into errors. What
+//! comes back is parsed, not believed.
+
+use std::{fmt::Display, time::Duration};
+
+use bytes::Bytes;
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header, redirect};
+use sealpost_api::{
+    API_VERSION, HEADER_API, HEADER_PART_DIGEST, HEADER_TICKET, INVITE_SCHEME, OCTET_STREAM,
+    problem::{PROBLEM_JSON, Problem},
+    routes::Route,
+    token::Token,
+};
+use sealpost_crypto::id::{Digest, TicketId};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    retry::with_retry,
+    server_url::ServerUrl,
+};
+
+/// Largest JSON answer that is read, bytes: a page of 1,000 log entries or 100 files is well below.
+const MAX_JSON_ANSWER: usize = 32 * 1024 * 1024;
+/// Longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest silence in the middle of an answer.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Who a request speaks for.
+#[derive(Clone)]
+pub(crate) enum Auth {
+    Nobody,
+    Invitee(Token),
+    Bearer(Token),
+}
+
+/// One server.
+#[derive(Clone)]
+pub(crate) struct Transport {
+    client: Client,
+    server: ServerUrl,
+}
+
+impl Transport {
+    pub(crate) fn new(server: ServerUrl) -> Result<Self> {
+        // Fails when a provider is installed already, which serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = Client::builder()
+            .user_agent(concat!("sealpost/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT);
+        if server.is_loopback() {
+            builder = builder.no_proxy();
+        }
+        if server.as_str().starts_with("http:") {
+            // No TLS will be spoken: a machine without certificates must do.
+            builder = builder.tls_certs_only(std::iter::empty());
+        }
+        let client = builder.build().map_err(|error| {
+            Error::new(ErrorKind::Network, "tls_setup", format!("can't prepare secure connections: {error}"))
+                .with_hint("Install the system's certificates (Debian: ca-certificates).")
+        })?;
+        Ok(Self { client, server })
+    }
+
+    pub(crate) fn server(&self) -> &ServerUrl {
+        &self.server
+    }
+
+    /// A request with JSON in and out, sent again after passing faults.
+    pub(crate) async fn call<T: DeserializeOwned>(
+        &self,
+        route: Route,
+        values: &[&(dyn Display + Sync)],
+        auth: &Auth,
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> Result<T> {
+        let body = encode(body)?;
+        with_retry(|| async {
+            let request = with_body(self.request(route, values, auth), body.clone());
+            parse(self.send(request).await?).await
+        })
+        .await
+    }
+
+    /// The same, sent once: for requests that the server accepts once.
+    pub(crate) async fn call_once<T: DeserializeOwned>(
+        &self,
+        route: Route,
+        auth: &Auth,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T> {
+        let request = with_body(self.request(route, &[], auth), encode(Some(body))?);
+        parse(self.send(request).await?).await
+    }
+
+    /// A request with a query string, JSON out.
+    pub(crate) async fn query<T: DeserializeOwned>(
+        &self,
+        route: Route,
+        values: &[&(dyn Display + Sync)],
+        auth: &Auth,
+        query: &(impl Serialize + Sync),
+    ) -> Result<T> {
+        let query = query_string(query)?;
+        with_retry(|| async {
+            let url = format!("{}{}?{query}", self.server, fill(route, values));
+            let request = self.authorised(self.client.request(method(route), url), auth);
+            parse(self.send(request).await?).await
+        })
+        .await
+    }
+
+    /// A request without an answer worth reading; `ticket` as its header where there is one.
+    pub(crate) async fn post_empty(
+        &self,
+        route: Route,
+        values: &[&(dyn Display + Sync)],
+        auth: &Auth,
+        body: Option<&(impl Serialize + Sync)>,
+        ticket: Option<TicketId>,
+    ) -> Result<()> {
+        let body = encode(body)?;
+        with_retry(|| async {
+            let mut request = with_body(self.request(route, values, auth), body.clone());
+            if let Some(ticket) = ticket {
+                request = request.header(HEADER_TICKET, ticket.to_string());
+            }
+            self.send(request).await.map(drop)
+        })
+        .await
+    }
+
+    /// Uploads one part. The same bytes are sent again after passing faults.
+    pub(crate) async fn put_part(
+        &self,
+        route: Route,
+        values: &[&(dyn Display + Sync)],
+        auth: &Auth,
+        digest: &Digest,
+        bytes: Bytes,
+    ) -> Result<()> {
+        with_retry(|| async {
+            let request = self
+                .request(route, values, auth)
+                .header(header::CONTENT_TYPE, OCTET_STREAM)
+                .header(HEADER_PART_DIGEST, digest.to_string())
+                .body(bytes.clone());
+            self.send(request).await.map(drop)
+        })
+        .await
+    }
+
+    /// Fetches ciphertext bytes `start .. start + into.len()` under a ticket, into a buffer that the caller
+    /// sized; an answer of any other length is an error.
+    pub(crate) async fn get_range(
+        &self,
+        route: Route,
+        values: &[&(dyn Display + Sync)],
+        auth: &Auth,
+        ticket: TicketId,
+        start: u64,
+        length: usize,
+    ) -> Result<Vec<u8>> {
+        with_retry(|| async {
+            let last = start + length as u64 - 1;
+            let request = self
+                .request(route, values, auth)
+                .header(header::RANGE, format!("bytes={start}-{last}"))
+                .header(HEADER_TICKET, ticket.to_string());
+            let response = self.send(request).await?;
+            if response.status() != StatusCode::PARTIAL_CONTENT {
+                return Err(unexpected("the server did not answer the range that was asked for"));
+            }
+            read_exactly(response, length).await
+        })
+        .await
+    }
+
+    fn request(&self, route: Route, values: &[&(dyn Display + Sync)], auth: &Auth) -> RequestBuilder {
+        let url = format!("{}{}", self.server, fill(route, values));
+        self.authorised(self.client.request(method(route), url), auth)
+    }
+
+    fn authorised(&self, request: RequestBuilder, auth: &Auth) -> RequestBuilder {
+        let request = request.header(HEADER_API, API_VERSION);
+        match auth {
+            Auth::Nobody => request,
+            Auth::Bearer(token) => request.bearer_auth(token.expose()),
+            Auth::Invitee(token) => {
+                request.header(header::AUTHORIZATION, format!("{INVITE_SCHEME} {}", token.expose()))
+            }
+        }
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response> {
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        if response.status().is_success() { Ok(response) } else { Err(problem(response).await) }
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> Error {
+        let server = &self.server;
+        if error.is_connect() {
+            let message = format!("can't connect to {server}: {}", root_cause(error));
+            return Error::new(ErrorKind::Network, "connect", message)
+                .with_hint("Check the address and the network, and that the server is running.");
+        }
+        let message = format!("the connection to {server} broke: {}", root_cause(error));
+        Error::new(ErrorKind::Network, "network", message).with_hint("Run the same command again.")
+    }
+}
+
+fn method(route: Route) -> Method {
+    Method::from_bytes(route.method.as_bytes()).unwrap_or(Method::GET)
+}
+
+fn fill(route: Route, values: &[&(dyn Display + Sync)]) -> String {
+    let values: Vec<&dyn Display> = values.iter().map(|value| *value as &dyn Display).collect();
+    route.fill(&values)
+}
+
+fn encode(body: Option<&impl Serialize>) -> Result<Option<Bytes>> {
+    let encoded = body.map(serde_json::to_vec).transpose();
+    encoded.map(|bytes| bytes.map(Bytes::from)).map_err(|_| Error::internal("can't encode the request"))
+}
+
+fn with_body(request: RequestBuilder, body: Option<Bytes>) -> RequestBuilder {
+    match body {
+        Some(bytes) => request.header(header::CONTENT_TYPE, "application/json").body(bytes),
+        None => request,
+    }
+}
+
+/// `key=value&…` of a flat struct whose values are numbers, ids and base64url: nothing needs escaping.
+fn query_string(query: &impl Serialize) -> Result<String> {
+    let serde_json::Value::Object(fields) =
+        serde_json::to_value(query).map_err(|_| Error::internal("can't encode the query"))?
+    else {
+        return Err(Error::internal("can't encode the query"));
+    };
+    let pairs = fields.iter().map(|(name, value)| match value {
+        serde_json::Value::String(text) => format!("{name}={text}"),
+        other => format!("{name}={other}"),
+    });
+    Ok(pairs.collect::<Vec<_>>().join("&"))
+}
+
+async fn parse<T: DeserializeOwned>(response: Response) -> Result<T> {
+    let bytes = read_bounded(response, MAX_JSON_ANSWER).await?;
+    serde_json::from_slice(&bytes).map_err(|_| {
+        unexpected("the server's answer is not what this version understands")
+            .with_hint("A proxy in between may have answered, or the server is of another version.")
+    })
+}
+
+async fn read_bounded(mut response: Response, limit: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
+        if bytes.len() + chunk.len() > limit {
+            return Err(unexpected("the server's answer is larger than any answer may be"));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+async fn read_exactly(mut response: Response, length: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(length);
+    while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
+        if bytes.len() + chunk.len() > length {
+            return Err(unexpected("the server sent more than was asked for"));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    if bytes.len() < length {
+        return Err(Error::new(ErrorKind::Network, "network", "the server sent less than was asked for"));
+    }
+    Ok(bytes)
+}
+
+fn broken(error: &reqwest::Error) -> Error {
+    Error::new(ErrorKind::Network, "network", format!("the connection broke: {}", root_cause(error)))
+        .with_hint("Run the same command again.")
+}
+
+/// The innermost error, which is the one that tells a person something; without the URL.
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+fn unexpected(message: &str) -> Error {
+    Error::new(ErrorKind::Server, "unexpected_answer", message)
+}
+
+async fn problem(response: Response) -> Error {
+    let status = response.status();
+    let is_problem = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(PROBLEM_JSON.as_bytes()));
+    let retry_after =
+        response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    if is_problem
+        && let Ok(bytes) = read_bounded(response, MAX_JSON_ANSWER).await
+        && let Ok(problem) = serde_json::from_slice::<Problem>(&bytes)
+    {
+        return from_problem(problem, retry_after);
+    }
+    match status.as_u16() {
+        502..=504 => {
+            Error::new(ErrorKind::Server, "bad_gateway", format!("the server is not available ({status})"))
+        }
+        300..400 => {
+            unexpected("the server sends requests elsewhere").with_hint("Give the server's own address.")
+        }
+        _ => unexpected(&format!("the server answered {status} without saying why"))
+            .with_hint("Check that this is the address of a Sealpost server."),
+    }
+}
+
+fn from_problem(problem: Problem, retry_after: Option<u64>) -> Error {
+    let record = problem.record.clone();
+    let error = Error::from(problem).with_record(record);
+    match retry_after {
+        Some(seconds) if error.kind() == ErrorKind::TooManyAttempts => {
+            error.with_hint(format!("Wait {seconds} seconds, then try again."))
+        }
+        _ => error,
+    }
+}
