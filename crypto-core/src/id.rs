@@ -55,6 +55,14 @@ macro_rules! hex_id {
             }
         }
 
+        impl TryFrom<Vec<u8>> for $name {
+            type Error = IdError;
+
+            fn try_from(bytes: Vec<u8>) -> Result<Self, IdError> {
+                Self::from_slice(&bytes)
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

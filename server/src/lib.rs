@@ -1,3 +1,24 @@
-//! Sealpost's server.
+//! Sealpost's server: keeps ciphertext and wrapped keys, and enforces who may do what. It can read nothing.
+//!
+//! [`start`] takes a [`Config`] and gives a [`Running`] server. Inside: `routes` (the whole interface, parse →
+//! authorise → one transaction → response) → `db` and `blob`; `db` knows no HTTP, `blob` knows no `db`.
 
-pub mod blob;
+mod access_token;
+mod auth;
+mod blob;
+mod clock;
+mod config;
+mod db;
+mod extract;
+mod jwt;
+mod keys;
+mod observe;
+mod problem;
+mod routes;
+mod setup;
+mod start;
+mod state;
+
+pub use clock::Clock;
+pub use config::{Blobs, Config, DEFAULT_PORT, Database, TlsFiles};
+pub use start::{Running, StartError, start};

@@ -1,0 +1,151 @@
+//! Who is calling. Every extractor here is a proof: a handler that takes an [`OpsMember`] runs for nobody else.
+//!
+//! Order of refusals: no live session → 401 before anything about the object is said; then pending account or
+//! wrong role → 403; then the object.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::{header, request::Parts},
+};
+use sealpost_api::{
+    account::{AccountStatus, RoleName},
+    problem::ErrorCode,
+};
+use sealpost_crypto::id::{OrgId, UserId};
+
+use crate::{db::session, keys::SessionId, problem::ApiError, state::AppState};
+
+/// Where the request log learns who called; set once the session is known.
+#[derive(Clone, Default)]
+pub(crate) struct Caller(pub Arc<OnceLock<UserId>>);
+
+/// A live session, also of a pending account.
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    org_id: OrgId,
+    session_id: SessionId,
+    user_id: UserId,
+    role: RoleName,
+    status: AccountStatus,
+}
+
+impl Session {
+    /// The organisation.
+    pub(crate) fn org_id(&self) -> OrgId {
+        self.org_id
+    }
+
+    /// The session.
+    pub(crate) fn session_id(&self) -> SessionId {
+        self.session_id
+    }
+
+    /// Who calls.
+    pub(crate) fn user_id(&self) -> UserId {
+        self.user_id
+    }
+
+    /// Their role.
+    pub(crate) fn role(&self) -> RoleName {
+        self.role
+    }
+
+    /// Pending or active.
+    pub(crate) fn status(&self) -> AccountStatus {
+        self.status
+    }
+}
+
+/// A live session of an active account of either role.
+#[derive(Debug, Clone)]
+pub(crate) struct Member(Session);
+
+/// A live session of an active Ops member.
+#[derive(Debug, Clone)]
+pub(crate) struct OpsMember(Session);
+
+impl std::ops::Deref for Member {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.0
+    }
+}
+
+impl std::ops::Deref for OpsMember {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.0
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Session
+where
+    AppState: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let state = AppState::from_ref(state);
+        let token = credentials(parts, "Bearer").ok_or_else(not_signed_in)?;
+        let org_id = state.org_id_if_founded().await?.ok_or_else(not_signed_in)?;
+        let now = state.clock.seconds();
+        let session_id = state.keys.access.read(token, org_id, now).ok_or_else(not_signed_in)?;
+        let mut tx = state.db.read().await?;
+        let found = session::authorise(&mut tx, session_id, state.clock.micros()).await?;
+        let found = found.ok_or_else(not_signed_in)?;
+        if let Some(caller) = parts.extensions.get::<Caller>() {
+            let _first = caller.0.set(found.user_id);
+        }
+        Ok(Self { org_id, session_id, user_id: found.user_id, role: found.role.0, status: found.status.0 })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Member
+where
+    AppState: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let session = Session::from_request_parts(parts, state).await?;
+        match session.status {
+            AccountStatus::Active => Ok(Self(session)),
+            _ => Err(ApiError::new(
+                ErrorCode::AccountPending,
+                "Your sender has not confirmed the account yet.",
+            )
+            .hint("Whoever invited you must come online once.")),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for OpsMember
+where
+    AppState: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Member(session) = Member::from_request_parts(parts, state).await?;
+        match session.role {
+            RoleName::Ops => Ok(Self(session)),
+            RoleName::Client => Err(ApiError::new(ErrorCode::RoleForbidden, "This is for Ops members.")),
+        }
+    }
+}
+
+/// No session, or it has ended: always the same words.
+pub(crate) fn not_signed_in() -> ApiError {
+    ApiError::new(ErrorCode::NotSignedIn, "There is no live session.").hint("Sign in.")
+}
+
+/// What follows `scheme` in the `Authorization` header.
+pub(crate) fn credentials<'a>(parts: &'a Parts, scheme: &str) -> Option<&'a str> {
+    let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (given, rest) = value.split_once(' ')?;
+    given.eq_ignore_ascii_case(scheme).then_some(rest.trim())
+}

@@ -1,0 +1,126 @@
+//! Reading requests: bodies, path and query, every one with its limit and with errors that say where.
+//!
+//! Handlers name the caller's proof (see `auth`) before these, so nothing is read for strangers.
+
+use std::time::Duration;
+
+use axum::{
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{HeaderMap, header, request::Parts},
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use sealpost_api::{
+    limits::{DEFAULT_PAGE, MAX_JSON_BODY, MAX_PAGE},
+    problem::ErrorCode,
+};
+use serde::de::DeserializeOwned;
+
+use crate::problem::ApiError;
+
+/// How long a JSON body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest piece of a parser's message that is passed on, bytes.
+const MAX_PARSER_MESSAGE: usize = 200;
+
+/// A JSON body of at most `MAX` bytes.
+pub(crate) struct Json<T, const MAX: usize = MAX_JSON_BODY>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned, const MAX: usize> FromRequest<S> for Json<T, MAX> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        check_media_type(request.headers(), "application/json")?;
+        check_declared_length(request.headers(), MAX)?;
+        let body = tokio::time::timeout(BODY_TIMEOUT, read(request, MAX)).await;
+        let body = body.map_err(|_| too_slow())??;
+        serde_json::from_slice(&body).map(Self).map_err(|error| {
+            let message: String = error.to_string().chars().take(MAX_PARSER_MESSAGE).collect();
+            ApiError::malformed(format!("The JSON body is not what this route takes: {message}."))
+        })
+    }
+}
+
+/// Refuses bodies of another media type, and compressed ones: the server never inflates anything.
+pub(crate) fn check_media_type(headers: &HeaderMap, expected: &str) -> Result<(), ApiError> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let essence = given.split(';').next().unwrap_or("").trim();
+    if !essence.eq_ignore_ascii_case(expected) {
+        return Err(ApiError::new(ErrorCode::MediaType, format!("This route takes {expected}.")));
+    }
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(ApiError::new(ErrorCode::MediaType, "Compressed bodies are not taken.")
+            .hint("Send it without Content-Encoding."));
+    }
+    Ok(())
+}
+
+/// The body came too slowly.
+pub(crate) fn too_slow() -> ApiError {
+    ApiError::new(ErrorCode::Timeout, "The body did not arrive in time.").hint("Send the request again.")
+}
+
+/// The body is longer than the route takes.
+pub(crate) fn too_large(limit: usize) -> ApiError {
+    ApiError::new(ErrorCode::TooLarge, format!("This route takes at most {limit} bytes."))
+}
+
+/// The connection broke, or the body's framing is wrong.
+pub(crate) fn body_broken() -> ApiError {
+    ApiError::malformed("The body could not be read to its end.")
+}
+
+fn check_declared_length(headers: &HeaderMap, limit: usize) -> Result<(), ApiError> {
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    match declared.and_then(|text| text.parse::<u64>().ok()) {
+        Some(length) if length > limit as u64 => Err(too_large(limit)),
+        _ => Ok(()),
+    }
+}
+
+async fn read(request: Request, limit: usize) -> Result<Bytes, ApiError> {
+    let mut stream = request.into_body().into_data_stream();
+    let mut body = BytesMut::new();
+    while let Some(piece) = stream.next().await {
+        let piece = piece.map_err(|_| body_broken())?;
+        if body.len() + piece.len() > limit {
+            return Err(too_large(limit));
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body.freeze())
+}
+
+/// Values from the path. What can't be an id names nothing: 404.
+pub(crate) struct Path<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(value)| Self(value)).map_err(|_| ApiError::not_found())
+    }
+}
+
+/// Values from the query.
+pub(crate) struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
+        query
+            .map(|axum::extract::Query(value)| Self(value))
+            .map_err(|_| ApiError::malformed("The query string is not what this route takes."))
+    }
+}
+
+/// Size of a page: what the client asked for, within [`MAX_PAGE`].
+pub(crate) fn page_size(asked: Option<u32>) -> Result<u32, ApiError> {
+    match asked.unwrap_or(DEFAULT_PAGE) {
+        size @ 1..=MAX_PAGE => Ok(size),
+        _ => Err(ApiError::malformed(format!("limit must be 1 to {MAX_PAGE}."))),
+    }
+}

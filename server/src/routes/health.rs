@@ -1,0 +1,30 @@
+//! Whether the server runs, is ready, and what a stranger may know of it.
+
+use axum::{Json, extract::State};
+use sealpost_api::{API_VERSION, auth::ServerInfo};
+
+use crate::{db, observe::OLDEST_API, problem::ApiError, state::AppState};
+
+/// `GET /healthz`: the process runs.
+pub(super) async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`: the database answers.
+pub(super) async fn ready(State(state): State<AppState>) -> Result<&'static str, ApiError> {
+    let mut tx = state.db.read().await?;
+    db::server::ping(&mut tx).await?;
+    Ok("ready\n")
+}
+
+/// `GET /server`.
+pub(super) async fn server(State(state): State<AppState>) -> Result<Json<ServerInfo>, ApiError> {
+    Ok(Json(ServerInfo {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        api: API_VERSION,
+        api_oldest: OLDEST_API,
+        org_id: state.org_id_if_founded().await?,
+        checkpoint_key: state.keys.checkpoint_key(),
+        time: state.clock.seconds(),
+    }))
+}
