@@ -22,6 +22,7 @@ pub mod log;
 pub mod metadata;
 pub mod opening;
 pub mod parts;
+pub mod password;
 pub mod record;
 pub mod records;
 pub mod secret;
