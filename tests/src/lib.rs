@@ -1,1 +1,54 @@
-//! Placeholder.
+//! What the integration tests stand on: real servers on every backend, clients that speak plain HTTP, people
+//! who found, invite and join, and a search through everything a server keeps.
+//!
+//! Run them with `cargo xtask test`, which brings a throw-away Postgres; without one they fail.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test code fails by panicking, with the place and the reason"
+)]
+
+pub mod backend;
+pub mod http;
+pub mod logs;
+pub mod postgres;
+pub mod raw;
+pub mod search;
+pub mod server;
+
+pub use backend::Backend;
+pub use server::TestServer;
+
+/// Makes one test per backend of each `async fn name(server: TestServer) { … }`.
+#[macro_export]
+macro_rules! on_every_backend {
+    ($($(#[$meta:meta])* async fn $name:ident($($argument:tt)*) $body:block)*) => { $(
+        $(#[$meta])*
+        mod $name {
+            use super::*;
+
+            async fn body($($argument)*) $body
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn sqlite_folder() {
+                body($crate::TestServer::start($crate::Backend::SQLITE_FOLDER).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn sqlite_database() {
+                body($crate::TestServer::start($crate::Backend::SQLITE_DATABASE).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn postgres_folder() {
+                body($crate::TestServer::start($crate::Backend::POSTGRES_FOLDER).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn postgres_database() {
+                body($crate::TestServer::start($crate::Backend::POSTGRES_DATABASE).await).await;
+            }
+        }
+    )* };
+}

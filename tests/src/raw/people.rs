@@ -1,0 +1,316 @@
+//! Founding, inviting, joining, certifying.
+
+use sealpost_api::{
+    auth::{Found, FounderRegister, RegisterChallenge, Registration, ServerInfo, Session},
+    invite::{AcceptInvite, CreateInvite, InviteRegister},
+    log::AppendLog,
+    routes,
+    token::Token,
+};
+use sealpost_crypto::{
+    encoding::{Base64, Text, to_base64},
+    envelope::{Envelope, EnvelopeContents, EnvelopeHeader},
+    id::{Digest, InviteId, OrgId, RecordId, UserId},
+    keys::AccountKeys,
+    opening::Opening,
+    record::{Record, Signed},
+    records::{Accept, Bundle, Certify, Credential, Genesis, Offer, Role, SUITE},
+    secret::{AccountSeed, EnvelopeKey},
+};
+
+use super::{Position, random_bytes, sha256, subject};
+use crate::{
+    http::{Answer, Api, Credential as Sender},
+    server::TestServer,
+};
+
+/// The ristretto255 base point (RFC 9496 A.1): a valid element wherever OPAQUE wants one.
+const BASE_POINT: [u8; 32] = [
+    0xe2, 0xf2, 0xae, 0x0a, 0x6a, 0xbc, 0x4e, 0x71, 0xa8, 0x84, 0xa9, 0x61, 0xc5, 0x00, 0x51, 0x5f, 0x58,
+    0xe3, 0x0b, 0x6a, 0xa5, 0x82, 0xdd, 0x8d, 0xb6, 0xa6, 0x59, 0x45, 0xe0, 0x8d, 0x2d, 0x76,
+];
+
+/// Seconds that invites stay open here.
+const INVITE_SECONDS: u64 = 7 * 86_400;
+
+/// Somebody with keys and, once registered, a session.
+pub struct Person {
+    /// The organisation.
+    pub org_id: OrgId,
+    /// Their account.
+    pub user_id: UserId,
+    /// Their address.
+    pub email: String,
+    /// Their secret.
+    pub seed: AccountSeed,
+    /// What derives from it.
+    pub keys: AccountKeys,
+    /// Their public keys.
+    pub bundle: Signed<Bundle>,
+    /// Their session's client.
+    pub api: Api,
+    /// The session they got at registration.
+    pub session: Session,
+}
+
+/// An invite from its maker's side, with what the code would carry.
+pub struct Invitation {
+    /// The request, changeable before it is sent.
+    pub request: CreateInvite,
+    /// OFFER.
+    pub offer: Signed<Offer>,
+    /// The invitee's token, as it stands in the header.
+    pub token: String,
+    /// The invitee's client.
+    pub api: Api,
+}
+
+/// Founds the organisation; its first Ops member.
+pub async fn found(server: &TestServer) -> Person {
+    let api = server.api();
+    let info: ServerInfo = api.get(&routes::SERVER, &[]).await.json();
+    let (seed, user_id, email) = (AccountSeed::random(), UserId::random(), "ops@example.com".to_owned());
+    let keys = AccountKeys::derive(&seed);
+    let opening =
+        Opening { user_id, salt: Digest::random(), email: email.parse().unwrap(), name: "Olga Ops".into() };
+    let genesis = Genesis {
+        user_id,
+        subject: subject(&opening.salt, user_id, &email, &opening.name),
+        signing_key: keys.signing.public_key(),
+        kem_key: keys.kem.public_key().clone(),
+        suite: SUITE,
+        generation: 1,
+        nonce: Digest::random(),
+        name: Text("Example & Co".into()),
+        checkpoint_key: info.checkpoint_key,
+    };
+    let genesis = Signed::sign(genesis, &keys.signing).unwrap();
+    let org_id = OrgId::new(*genesis.id().as_bytes());
+    let setup_token = Token::new(server.setup_token());
+    let register = FounderRegister {
+        setup_token: setup_token.clone(),
+        org_id,
+        email: email.clone(),
+        request: Base64(BASE_POINT.to_vec()),
+    };
+    let challenge: RegisterChallenge = api.call(&routes::ORGANISATION_REGISTER, &[], &register).await.json();
+    let bundle = sign_bundle(&keys, org_id, user_id);
+    let registration = registration(&seed, &keys, &bundle, challenge.nonce, true);
+    let request = Found { setup_token, genesis: genesis.into_raw(), opening, registration };
+    let session: Session = api.call(&routes::ORGANISATION, &[], &request).await.json();
+    let api = api.with(bearer(&session));
+    Person { org_id, user_id, email, seed, keys, bundle, api, session }
+}
+
+/// An Ops member, and a certified client.
+pub async fn found_and_join(server: &TestServer) -> (Person, Person) {
+    let ops = found(server).await;
+    let client = ops.welcome("client@example.com").await;
+    (ops, client)
+}
+
+impl Person {
+    /// Signs anything.
+    pub fn sign<R: Record>(&self, record: R) -> Signed<R> {
+        Signed::sign(record, &self.keys.signing).unwrap()
+    }
+
+    /// The same person with another session.
+    pub fn api_with_token(&self, token: &str) -> Api {
+        self.api.with(Sender::Bearer(token.to_owned()))
+    }
+
+    /// The server's clock, UTC seconds.
+    pub async fn now(&self) -> u64 {
+        self.api.get(&routes::SERVER, &[]).await.json::<ServerInfo>().time
+    }
+
+    /// Makes an OFFER, without sending it.
+    pub async fn offer(&self, email: &str) -> Invitation {
+        self.offer_with(email, |_| {}).await
+    }
+
+    /// Makes an OFFER that `change` changes before it is signed.
+    pub async fn offer_with(&self, email: &str, change: impl FnOnce(&mut Offer)) -> Invitation {
+        let (user_id, position) = (UserId::random(), Position::newest(&self.api).await);
+        let opening =
+            Opening { user_id, salt: Digest::random(), email: email.parse().unwrap(), name: String::new() };
+        let mut offer = Offer {
+            org_id: self.org_id,
+            signer: self.user_id,
+            signer_bundle: self.bundle.id(),
+            invite_id: InviteId::random(),
+            user_id,
+            subject: subject(&opening.salt, user_id, email, ""),
+            role: Role::Client,
+            account_key: false,
+            expiry: self.now().await + INVITE_SECONDS,
+            log_size: position.size,
+            log_head: position.head,
+            log_sig: position.signature,
+        };
+        change(&mut offer);
+        let offer = self.sign(offer);
+        let token = random_bytes(32);
+        let request = CreateInvite {
+            offer: offer.raw().clone(),
+            mac: Digest::random(),
+            opening,
+            sealed_opening: Base64(random_bytes(120)),
+            token_hash: sha256(&[&token]),
+        };
+        let token = to_base64(&token);
+        let api = self.api.with(Sender::Invite(token.clone()));
+        Invitation { request, offer, token, api }
+    }
+
+    /// Invites.
+    pub async fn invite(&self, email: &str) -> Invitation {
+        let invitation = self.offer(email).await;
+        self.api.call(&routes::CREATE_INVITE, &[], &invitation.request).await.ok();
+        invitation
+    }
+
+    /// CERTIFY for somebody who accepted, without sending it.
+    pub async fn certificate(&self, invitation: &Invitation, person: &Person) -> Signed<Certify> {
+        let position = Position::newest(&self.api).await;
+        self.sign(Certify {
+            org_id: self.org_id,
+            signer: self.user_id,
+            signer_bundle: self.bundle.id(),
+            sequence: position.size,
+            previous: position.head,
+            user_id: person.user_id,
+            subject: invitation.offer.subject,
+            role: invitation.offer.role,
+            bundle: person.bundle.id(),
+            generation: 1,
+            offer: invitation.offer.id(),
+            replaces: UserId::ZERO,
+        })
+    }
+
+    /// Certifies somebody who accepted.
+    pub async fn certify(&self, invitation: &Invitation, person: &Person) {
+        let record = self.certificate(invitation, person).await.into_raw();
+        self.api.call(&routes::APPEND_LOG, &[], &AppendLog { record }).await.ok();
+    }
+
+    /// Invites, lets join, certifies.
+    pub async fn welcome(&self, email: &str) -> Person {
+        let invitation = self.invite(email).await;
+        let person = invitation.accept().await;
+        self.certify(&invitation, &person).await;
+        person
+    }
+}
+
+impl Invitation {
+    /// The invite's id.
+    pub fn id(&self) -> InviteId {
+        self.offer.invite_id
+    }
+
+    /// Accepts; a pending account.
+    pub async fn accept(&self) -> Person {
+        let (seed, request) = self.acceptance().await;
+        let answer = self.send_acceptance(&request).await;
+        self.joined(seed, answer.json())
+    }
+
+    /// ACCEPT by fresh keys and all that goes with it, without sending it.
+    pub async fn acceptance(&self) -> (AccountSeed, AcceptInvite) {
+        let register = InviteRegister { request: Base64(BASE_POINT.to_vec()) };
+        let challenge: RegisterChallenge =
+            self.api.call(&routes::INVITE_REGISTER, &[&self.id()], &register).await.json();
+        let seed = AccountSeed::random();
+        let keys = AccountKeys::derive(&seed);
+        let bundle = sign_bundle(&keys, self.offer.org_id, self.offer.user_id);
+        let accept = Accept {
+            org_id: self.offer.org_id,
+            signer: self.offer.user_id,
+            signer_bundle: bundle.id(),
+            offer: self.offer.id(),
+        };
+        let request = AcceptInvite {
+            accept: Signed::sign(accept, &keys.signing).unwrap().into_raw(),
+            mac: Digest::random(),
+            registration: registration(&seed, &keys, &bundle, challenge.nonce, self.offer.account_key),
+        };
+        (seed, request)
+    }
+
+    /// Sends ACCEPT.
+    pub async fn send_acceptance(&self, request: &AcceptInvite) -> Answer {
+        self.api.call(&routes::INVITE_ACCEPT, &[&self.id()], request).await
+    }
+
+    /// The person who got `session` for an acceptance with `seed`.
+    pub fn joined(&self, seed: AccountSeed, session: Session) -> Person {
+        let keys = AccountKeys::derive(&seed);
+        Person {
+            org_id: self.offer.org_id,
+            user_id: self.offer.user_id,
+            email: self.request.opening.email.to_string(),
+            bundle: sign_bundle(&keys, self.offer.org_id, self.offer.user_id),
+            seed,
+            keys,
+            api: self.api.with(bearer(&session)),
+            session,
+        }
+    }
+}
+
+fn bearer(session: &Session) -> Sender {
+    Sender::Bearer(session.tokens.access_token.expose().to_owned())
+}
+
+fn sign_bundle(keys: &AccountKeys, org_id: OrgId, user_id: UserId) -> Signed<Bundle> {
+    let bundle = Bundle {
+        org_id,
+        user_id,
+        signing_key: keys.signing.public_key(),
+        kem_key: keys.kem.public_key().clone(),
+        suite: SUITE,
+        generation: 1,
+    };
+    Signed::sign(bundle, &keys.signing).unwrap()
+}
+
+/// A first registration; nobody will ever sign in with its password.
+fn registration(
+    seed: &AccountSeed,
+    keys: &AccountKeys,
+    bundle: &Signed<Bundle>,
+    nonce: Digest,
+    account_key: bool,
+) -> Registration {
+    let opaque_record = [&BASE_POINT[..], &random_bytes(160)].concat();
+    let header = EnvelopeHeader { user_id: bundle.user_id, generation: 1, epoch: 1, account_key };
+    let contents = EnvelopeContents {
+        seed: seed.clone(),
+        org_id: bundle.org_id,
+        log_size: 1,
+        log_head: RecordId::new(*bundle.org_id.as_bytes()),
+    };
+    let envelope = Envelope::seal(&EnvelopeKey::random(), header, &contents);
+    let credential = Credential {
+        org_id: bundle.org_id,
+        signer: bundle.user_id,
+        signer_bundle: bundle.id(),
+        generation: 1,
+        epoch: 1,
+        account_key,
+        nonce,
+        opaque_record: sha256(&[&opaque_record]),
+        envelope: envelope.digest(),
+        previous: RecordId::ZERO,
+    };
+    Registration {
+        bundle: bundle.raw().clone(),
+        opaque_record: Base64(opaque_record),
+        credential: Signed::sign(credential, &keys.signing).unwrap().into_raw(),
+        envelope: Base64(envelope.as_bytes().to_vec()),
+        vault: Base64(random_bytes(4_136)),
+    }
+}

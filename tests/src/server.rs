@@ -1,0 +1,148 @@
+//! A real server inside the test's process, on a free port, with a data folder and database of its own.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sealpost_server::{Clock, Config, Running};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use tempfile::TempDir;
+
+use crate::{backend::Backend, http::Api, logs, postgres::TestDatabase};
+
+/// A running server. What it keeps is removed when this is dropped.
+pub struct TestServer {
+    backend: Backend,
+    running: Option<Running>,
+    address: SocketAddr,
+    setup_token: Option<String>,
+    clock: Clock,
+    // Declared after `running`: the server lets go before what it stands on disappears.
+    database: Option<TestDatabase>,
+    folder: TempDir,
+}
+
+impl TestServer {
+    /// Starts an empty server.
+    pub async fn start(backend: Backend) -> Self {
+        logs::capture();
+        let folder = tempfile::tempdir().expect("no temporary folder");
+        let database = backend.provision().await;
+        let mut server = Self {
+            backend,
+            running: None,
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
+            setup_token: None,
+            clock: Clock::default(),
+            database,
+            folder,
+        };
+        server.start_again().await;
+        server
+    }
+
+    /// `http://127.0.0.1:PORT`; the same after a restart.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A client without any session.
+    pub fn api(&self) -> Api {
+        Api::new(&self.url())
+    }
+
+    /// The token with which an organisation is founded.
+    pub fn setup_token(&self) -> String {
+        self.setup_token.clone().expect("the organisation was founded before this start")
+    }
+
+    /// What the server keeps its data in.
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A folder beside the data folder for the test's own files; removed with the server.
+    pub fn scratch(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// How to connect to its Postgres database; `None` on SQLite.
+    pub fn postgres_url(&self) -> Option<&str> {
+        self.database.as_ref().map(TestDatabase::url)
+    }
+
+    /// Moves the server's clock forward; it stays so over a restart.
+    pub fn pass_time(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// The server's clock, UTC seconds.
+    pub fn now(&self) -> u64 {
+        self.clock.seconds()
+    }
+
+    /// Changes rows behind the server's back, to reach states that its interface does not lead to.
+    pub async fn execute(&self, statement: String) {
+        let statement = AssertSqlSafe(statement);
+        let changed = match &self.database {
+            Some(database) => {
+                let mut connection = PgConnection::connect(database.url()).await.expect("Postgres");
+                sqlx::query(statement).execute(&mut connection).await.map(|done| done.rows_affected())
+            }
+            None => {
+                let file = self.data().join("sealpost.sqlite");
+                let mut connection =
+                    SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.expect("SQLite");
+                sqlx::query(statement).execute(&mut connection).await.map(|done| done.rows_affected())
+            }
+        };
+        assert!(changed.expect("the statement failed") > 0, "the statement changed nothing");
+    }
+
+    /// An id as a literal of the server's SQL.
+    pub fn literal(&self, hex: &dyn std::fmt::Display) -> String {
+        match self.database {
+            Some(_) => format!(r"'\x{hex}'::bytea"),
+            None => format!("x'{hex}'"),
+        }
+    }
+
+    /// Stops gracefully.
+    pub async fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop().await;
+        }
+    }
+
+    /// Starts on the same data and the same port.
+    pub async fn start_again(&mut self) {
+        let data = self.data();
+        let mut config = Config::new(data.clone());
+        config.listen = self.address;
+        config.database = self.backend.database(&data, self.database.as_ref());
+        config.blobs = self.backend.blobs(&data);
+        config.clock = self.clock.clone();
+        let running = sealpost_server::start(config).await.expect("the server did not start");
+        self.address = running.addr();
+        self.setup_token = running.setup_token().map(|token| token.expose().to_owned());
+        self.running = Some(running);
+    }
+
+    /// Stops and starts.
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        self.start_again().await;
+    }
+}
