@@ -112,8 +112,8 @@ pub struct OwnFileView {
 pub struct ShareView {
     /// To whom.
     pub recipient: UserId,
-    /// The share record, without the wrapped key.
-    pub share: RawRecord,
+    /// The share.
+    pub share: SealedShare,
     /// How many downloads were begun.
     pub downloads: u64,
     /// The record that ended it, if it was ended.
@@ -185,7 +185,7 @@ pub struct ReceiptView {
     /// The receipt.
     pub receipt: RawRecord,
     /// The share it names.
-    pub share: RawRecord,
+    pub share: SealedShare,
     /// The manifest it names.
     pub manifest: RawRecord,
     /// That file's sealed metadata, so that the owner sees a name.
