@@ -10,6 +10,8 @@ use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305, XNonce};
 use rand::Rng;
 use zeroize::Zeroizing;
 
+use crate::error::opaque_failure;
+
 /// Bytes of nonce in front.
 const NONCE: usize = 24;
 /// Bytes of tag behind.
@@ -18,10 +20,10 @@ const TAG: usize = 16;
 /// Bytes that sealing adds.
 pub const OVERHEAD: usize = NONCE + TAG;
 
-/// Wrong key, wrong aad, or changed bytes; which of them is nobody's business.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the sealed bytes can't be opened")]
-pub struct OpenError;
+opaque_failure!(
+    /// Wrong key, wrong aad, or changed bytes; which of them is nobody's business.
+    OpenError = "unopenable", "the sealed bytes can't be opened";
+);
 
 /// Seals `plaintext` under `key` with a fresh random nonce. Every aad is `label ‖ 0x00 ‖ fields`.
 pub fn seal(key: &[u8; 32], aad: &[u8], plaintext: &[u8]) -> Vec<u8> {

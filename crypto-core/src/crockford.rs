@@ -21,6 +21,16 @@ pub enum CrockfordError {
     Length,
 }
 
+impl CrockfordError {
+    /// The stable code of this kind.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Character { .. } => "code_character",
+            Self::Length => "code_length",
+        }
+    }
+}
+
 /// Encodes `bytes`, upper case, without hyphens.
 pub fn encode(bytes: &[u8]) -> Zeroizing<String> {
     // Reserved in full, so that no copy of a secret stays behind when the string grows.

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     aead,
+    error::opaque_failure,
     id::{Digest, OrgId, RecordId, UserId},
     labels,
     records::SUITE,
@@ -25,10 +26,10 @@ const HEADER: usize = 16 + 8 + 8 + 8 + 1;
 /// Bytes of contents before sealing.
 const CONTENTS: usize = 32 + 32 + 8 + 32 + 8;
 
-/// The envelope is not one, or does not open; which of them is nobody's business.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the account envelope can't be opened")]
-pub struct EnvelopeError;
+opaque_failure!(
+    /// The envelope is not one, or does not open; which of them is nobody's business.
+    EnvelopeError = "envelope_unopenable", "the account envelope can't be opened";
+);
 
 /// What everybody can read of an envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

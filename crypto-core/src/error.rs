@@ -40,3 +40,21 @@ macro_rules! failures {
     };
 }
 pub(crate) use failures;
+
+/// Declares a failure of one single kind: where a secret is involved, why is nobody's business.
+macro_rules! opaque_failure {
+    ($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+        #[error($text)]
+        pub struct $name;
+
+        impl $name {
+            /// The stable code of this kind.
+            pub const fn code(&self) -> &'static str {
+                $code
+            }
+        }
+    };
+}
+pub(crate) use opaque_failure;

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     encoding::base64_bytes,
+    error::opaque_failure,
     id::Digest,
     secret::{FileKey, KemSeed},
 };
@@ -34,16 +35,16 @@ base64_bytes!(
     SealedFileKey, 48
 );
 
-/// The public key must not be used: an X25519 half of small order, or an ML-KEM half that fails the modulus
-/// check of FIPS 203 §7.2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the public key is not valid")]
-pub struct KeyError;
+opaque_failure!(
+    /// The public key must not be used: an X25519 half of small order, or an ML-KEM half that fails the modulus
+    /// check of FIPS 203 §7.2.
+    KeyError = "kem_key_invalid", "the public key is not valid";
+);
 
-/// The wrap does not open; why is nobody's business.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the file key can't be unwrapped")]
-pub struct UnwrapError;
+opaque_failure!(
+    /// The wrap does not open; why is nobody's business.
+    UnwrapError = "file_key_unopenable", "the file key can't be unwrapped";
+);
 
 /// An X-Wing key pair, kept as its seed; wiped when dropped.
 pub struct KemKeyPair {

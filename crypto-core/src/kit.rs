@@ -58,6 +58,19 @@ pub enum KitError {
     },
 }
 
+impl KitError {
+    /// The stable code of this kind.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::WordCount { .. } => "kit_word_count",
+            Self::UnknownWord { .. } => "kit_word_unknown",
+            Self::WordChecksum => "kit_word_checksum",
+            Self::Code { .. } => "kit_code_mistyped",
+            Self::CodeChecksum { .. } => "kit_code_checksum",
+        }
+    }
+}
+
 /// A base32 field on the kit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KitField {

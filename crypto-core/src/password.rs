@@ -21,6 +21,7 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
+    error::{failures, opaque_failure},
     id::{OrgId, UserId},
     kdf::{Prk, hmac},
     labels,
@@ -50,27 +51,27 @@ pub const KE3: usize = 64;
 /// Bytes of a server's keys.
 pub const SERVER_SETUP: usize = 128;
 
-/// A password that can't be one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PasswordError {
-    /// Nothing was typed.
-    #[error("the password is empty")]
-    Empty,
-    /// More than [`MAX_PASSWORD`] bytes.
-    #[error("the password is longer than {MAX_PASSWORD} bytes")]
-    TooLong,
+failures! {
+    /// A password that can't be one.
+    #[derive(Copy)]
+    PasswordError {
+        /// Nothing was typed.
+        Empty = "password_empty", "the password is empty";
+        /// More than [`MAX_PASSWORD`] bytes.
+        TooLong = "password_too_long", "the password is longer than 1,024 bytes";
+    }
 }
 
-/// Wrong password, wrong account key, unknown account, another server, or changed messages; which of them is
-/// nobody's business.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the password login failed")]
-pub struct LoginFailed;
+opaque_failure!(
+    /// Wrong password, wrong account key, unknown account, another server, or changed messages; which of them is
+    /// nobody's business.
+    LoginFailed = "login_failed", "the password login failed";
+);
 
-/// Bytes that are no OPAQUE message, record or setup of the expected kind. It rests on no secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the message is malformed")]
-pub struct MalformedMessage;
+opaque_failure!(
+    /// Bytes that are no OPAQUE message, record or setup of the expected kind. It rests on no secret.
+    MalformedMessage = "malformed", "the message is malformed";
+);
 
 /// A password as typed; wiped when dropped, never shown.
 #[derive(Clone)]

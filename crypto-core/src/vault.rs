@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     aead,
+    error::failures,
     id::{Digest, OrgId, UserId},
     labels,
     secret::VaultKey,
@@ -35,16 +36,16 @@ pub const MAX_SEALED: usize = 4 * 1024 * 1024;
 /// Bytes of the length in front of the JSON.
 const PREFIX: usize = 4;
 
-/// Why a vault can't be sealed or opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum VaultError {
-    /// More than [`MAX_SEALED`] bytes when sealed.
-    #[error("the vault is full")]
-    TooLong,
-    /// It does not open: wrong key, owner or version, changed bytes, or not a vault inside. Which of them is
-    /// nobody's business.
-    #[error("the vault can't be opened")]
-    Unopenable,
+failures! {
+    /// Why a vault can't be sealed or opened.
+    #[derive(Copy)]
+    VaultError {
+        /// More than [`MAX_SEALED`] bytes when sealed.
+        TooLong = "vault_too_long", "the vault is full";
+        /// It does not open: wrong key, owner or version, changed bytes, or not a vault inside. Which of them is
+        /// nobody's business.
+        Unopenable = "vault_unopenable", "the vault can't be opened";
+    }
 }
 
 /// Whose vault it is.

@@ -40,6 +40,20 @@ pub enum MergeConflict {
     OldSeed(String),
 }
 
+impl MergeConflict {
+    /// The stable code of this kind.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Log => "vault_conflict_log",
+            Self::Credential => "vault_conflict_credential",
+            Self::Pair(_) => "vault_conflict_pair",
+            Self::File(_) => "vault_conflict_file",
+            Self::Invite(_) => "vault_conflict_invite",
+            Self::OldSeed(_) => "vault_conflict_old_seed",
+        }
+    }
+}
+
 /// Merges this device's vault with the one that got in first.
 ///
 /// # Errors
