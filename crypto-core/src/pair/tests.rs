@@ -1,0 +1,126 @@
+//! The history of a pair: nothing left out, nothing twice, nothing back.
+
+use super::*;
+use crate::{
+    encoding::Base64,
+    id::OrgId,
+    records::Withdraw,
+    share::{testing::Delivery, unshare},
+};
+
+fn end(delivery: &Delivery) -> (RawRecord, PairEntry) {
+    let signer = delivery.organisation.log.ops_signer(&delivery.organisation.founder).unwrap();
+    let file_id = delivery.manifest.get().file_id;
+    let (record, entry) = unshare(&signer, &delivery.pair, file_id, 5).unwrap();
+    (record.into_raw(), entry)
+}
+
+#[test]
+fn what_owners_sign_is_read_again() {
+    let mut delivery = Delivery::new();
+    let file_id = delivery.manifest.get().file_id;
+    let log = &delivery.organisation.log;
+    let share = PairEntry::verify(delivery.sealed.record.clone(), log).unwrap();
+    let (raw, ended) = end(&delivery);
+    assert_eq!(PairEntry::verify(raw, log), Ok(ended.clone()));
+
+    let mut theirs = PairState::new(delivery.pair.sender(), delivery.pair.recipient());
+    theirs.apply(&share).unwrap();
+    assert_eq!(theirs, delivery.pair);
+    assert_eq!(theirs.all_live().collect::<Vec<_>>(), [(file_id, share.id())]);
+    theirs.apply(&ended).unwrap();
+    assert_eq!((theirs.live(file_id), theirs.sequence(), theirs.head()), (None, 2, ended.id()));
+
+    // After the end the file may be shared again.
+    delivery.pair.apply(&ended).unwrap();
+    let (_, again) = delivery.share_again();
+    theirs.apply(&again).unwrap();
+    assert_eq!(theirs.live(file_id), Some(again.id()));
+    let stored = serde_json::to_string(&theirs).unwrap();
+    assert_eq!(serde_json::from_str::<PairState>(&stored).unwrap(), theirs);
+}
+
+#[test]
+fn an_omission_is_named() {
+    let mut delivery = Delivery::new();
+    let (_, ended) = end(&delivery);
+    let mut theirs = PairState::new(delivery.pair.sender(), delivery.pair.recipient());
+    assert_eq!(theirs.apply(&ended), Err(PairError::Gap { missing: 1 }));
+    delivery.pair.apply(&ended).unwrap();
+    let (_, again) = delivery.share_again();
+    let share = PairEntry::verify(delivery.sealed.record.clone(), &delivery.organisation.log).unwrap();
+    theirs.apply(&share).unwrap();
+    let before = theirs.clone();
+    assert_eq!(theirs.apply(&again), Err(PairError::Gap { missing: 2 }), "the unshare left out");
+    assert_eq!(theirs, before);
+}
+
+#[test]
+fn an_ended_share_does_not_come_back() {
+    let mut delivery = Delivery::new();
+    let share = PairEntry::verify(delivery.sealed.record.clone(), &delivery.organisation.log).unwrap();
+    assert_eq!(delivery.pair.apply(&share), Ok(()), "the newest entry once more changes nothing");
+    delivery.pair.apply(&end(&delivery).1).unwrap();
+    assert_eq!(delivery.pair.apply(&share), Err(PairError::Behind { sequence: 1 }));
+    assert_eq!(delivery.pair.live(share.file_id()), None);
+}
+
+#[test]
+fn two_records_at_one_place_conflict() {
+    let mut delivery = Delivery::new();
+    let (_, one) = delivery.share_again();
+    let (_, other) = delivery.share_again();
+    delivery.pair.apply(&one).unwrap();
+    let conflict = PairError::Conflict { sequence: 2, ours: one.id(), theirs: other.id() };
+    assert_eq!(delivery.pair.apply(&other), Err(conflict));
+    let after_other = PairEntry { sequence: 3, previous: other.id(), ..one.clone() };
+    assert_eq!(delivery.pair.apply(&after_other), Err(conflict));
+}
+
+#[test]
+fn pairs_stay_apart_and_only_live_shares_end() {
+    let mut delivery = Delivery::new();
+    let (_, ended) = end(&delivery);
+    let other = PairEntry { recipient: UserId::random(), ..ended.clone() };
+    assert_eq!(delivery.pair.apply(&other), Err(PairError::OtherPair));
+    let other = PairEntry { sender: UserId::random(), ..ended.clone() };
+    assert_eq!(delivery.pair.apply(&other), Err(PairError::OtherPair));
+    let never = PairEntry { ends: Some(RecordId::random()), ..ended };
+    assert_eq!(delivery.pair.apply(&never), Err(PairError::NotLive));
+}
+
+#[test]
+fn only_shares_and_unshares_of_ops_members_are_entries() {
+    let delivery = Delivery::new();
+    let (founder, bob) = (&delivery.organisation.founder, &delivery.recipient);
+    let log = &delivery.organisation.log;
+    let verify = |raw: RawRecord| PairEntry::verify(raw, log).map(|_| ()).unwrap_err();
+
+    let withdraw = Withdraw {
+        org_id: founder.org_id(),
+        signer: founder.user_id(),
+        signer_bundle: founder.bundle().id(),
+        file_id: FileId::ZERO,
+    };
+    let raw = Signed::sign(withdraw, &founder.keys().signing).unwrap().into_raw();
+    assert_eq!(verify(raw), PairEntryError::WrongType);
+
+    let unshare: Unshare = end(&delivery).0.claim().unwrap();
+    let by = |by: &crate::account::Account, change: fn(&mut Unshare)| {
+        let mut record = unshare.clone();
+        (record.signer, record.signer_bundle) = (by.user_id(), by.bundle().id());
+        change(&mut record);
+        verify(Signed::sign(record, &by.keys().signing).unwrap().into_raw())
+    };
+    assert_eq!(by(bob, |_| ()), StandingError::NotOps.into());
+    assert_eq!(by(founder, |u| u.pair_sequence = 0), PairEntryError::Place);
+    assert_eq!(by(founder, |u| u.pair_previous = RecordId::ZERO), PairEntryError::Place);
+    assert_eq!(by(founder, |u| u.org_id = OrgId::ZERO), AuthorError::ForeignOrganisation.into());
+
+    let share: Share = delivery.sealed.record.claim().unwrap();
+    let mut context: ShareContext = record::parse(&share.context.0).unwrap();
+    context.sender = bob.user_id();
+    let share = Share { context: Base64(record::encode(&context).unwrap()), ..share };
+    let raw = Signed::sign(share, &founder.keys().signing).unwrap().into_raw();
+    assert_eq!(verify(raw), PairEntryError::Sender);
+}
