@@ -1,25 +1,19 @@
 //! Requests in somebody's name: a signed-in account's, whose access token is renewed when needed, or an
 //! invitee's.
 
-use std::{fmt::Display, future::Future};
+use std::future::Future;
 
 use bytes::Bytes;
-use sealpost_api::{routes::Route, token::Token};
-use sealpost_crypto::id::{Digest, TicketId};
+use sealpost_api::token::Token;
+use sealpost_crypto::id::Digest;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     error::{ErrorKind, Result},
     server_url::ServerUrl,
     session::Session,
-    transport::{Auth, Transport},
+    transport::{Auth, Call, NO_BODY, Transport},
 };
-
-/// What fills a route's placeholders.
-pub(crate) type Values<'a> = &'a [&'a (dyn Display + Sync)];
-
-/// No request body.
-pub(crate) const NO_BODY: Option<&()> = None;
 
 #[derive(Clone)]
 pub(crate) struct Caller {
@@ -47,64 +41,46 @@ impl Caller {
     }
 
     /// `GET` without a query.
-    pub(crate) async fn get<T: DeserializeOwned>(&self, route: Route, values: Values<'_>) -> Result<T> {
-        self.send(|auth| async move { self.transport.call(route, values, &auth, NO_BODY).await }).await
+    pub(crate) async fn get<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T> {
+        self.send(|auth| async move { self.transport.call(call, &auth, NO_BODY).await }).await
     }
 
     /// `GET` with a query.
     pub(crate) async fn query<T: DeserializeOwned>(
         &self,
-        route: Route,
-        values: Values<'_>,
+        call: Call<'_>,
         query: &(impl Serialize + Sync),
     ) -> Result<T> {
-        self.send(|auth| async move { self.transport.query(route, values, &auth, query).await }).await
+        self.send(|auth| async move { self.transport.query(call, &auth, query).await }).await
     }
 
     /// JSON in, JSON out.
     pub(crate) async fn post<T: DeserializeOwned>(
         &self,
-        route: Route,
-        values: Values<'_>,
+        call: Call<'_>,
         body: &(impl Serialize + Sync),
     ) -> Result<T> {
-        self.send(|auth| async move { self.transport.call(route, values, &auth, Some(body)).await }).await
+        self.send(|auth| async move { self.transport.call(call, &auth, Some(body)).await }).await
     }
 
-    /// JSON in, nothing out.
+    /// JSON in or nothing, nothing out.
     pub(crate) async fn post_empty(
         &self,
-        route: Route,
-        values: Values<'_>,
+        call: Call<'_>,
         body: Option<&(impl Serialize + Sync)>,
-        ticket: Option<TicketId>,
     ) -> Result<()> {
-        self.send(|auth| async move { self.transport.post_empty(route, values, &auth, body, ticket).await }).await
+        self.send(|auth| async move { self.transport.post_empty(call, &auth, body).await }).await
     }
 
     /// One part up.
-    pub(crate) async fn put_part(
-        &self,
-        route: Route,
-        values: Values<'_>,
-        digest: &Digest,
-        bytes: &Bytes,
-    ) -> Result<()> {
-        self.send(|auth| async move { self.transport.put_part(route, values, &auth, digest, bytes.clone()).await })
+    pub(crate) async fn put_part(&self, call: Call<'_>, digest: &Digest, bytes: &Bytes) -> Result<()> {
+        self.send(|auth| async move { self.transport.put_part(call, &auth, digest, bytes.clone()).await })
             .await
     }
 
     /// A range of ciphertext down.
-    pub(crate) async fn get_range(
-        &self,
-        route: Route,
-        values: Values<'_>,
-        ticket: TicketId,
-        start: u64,
-        length: usize,
-    ) -> Result<Vec<u8>> {
-        self.send(|auth| async move { self.transport.get_range(route, values, &auth, ticket, start, length).await })
-            .await
+    pub(crate) async fn get_range(&self, call: Call<'_>, start: u64, length: usize) -> Result<Vec<u8>> {
+        self.send(|auth| async move { self.transport.get_range(call, &auth, start, length).await }).await
     }
 
     /// Sends with a token that is good now; once more with a new one if the server did not take it.

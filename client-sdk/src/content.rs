@@ -75,7 +75,11 @@ where
 }
 
 /// The plaintext of one part: content, then padding zeros.
-async fn read_part<R: AsyncRead + Unpin>(source: &mut R, part: &Part, size: u64) -> Result<Zeroizing<Vec<u8>>> {
+async fn read_part<R: AsyncRead + Unpin>(
+    source: &mut R,
+    part: &Part,
+    size: u64,
+) -> Result<Zeroizing<Vec<u8>>> {
     let mut plaintext = Zeroizing::new(vec![0; part.plaintext_length()]);
     let content = part.content_length(size);
     source.read_exact(&mut plaintext[..content]).await.map_err(|error| match error.kind() {
@@ -89,9 +93,11 @@ async fn expect_end<R: AsyncRead + Unpin>(source: &mut R) -> Result<()> {
     match source.read(&mut [0]).await {
         Ok(0) => Ok(()),
         Ok(_) => Err(source_changed("longer")),
-        Err(error) => {
-            Err(Error::new(ErrorKind::LocalFile, "source_unreadable", format!("can't read the file: {error}")))
-        }
+        Err(error) => Err(Error::new(
+            ErrorKind::LocalFile,
+            "source_unreadable",
+            format!("can't read the file: {error}"),
+        )),
     }
 }
 

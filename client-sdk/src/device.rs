@@ -6,6 +6,8 @@
 //! | `seed` | account seed, 32 bytes; gone after sign-out | yes |
 //! | `session` | tokens; gone after sign-out | yes |
 //! | `log` | the verified log, as it travels | no |
+//! | `admission` | what a joined account expects to be certified as | no |
+//! | `account-key` | second factor of the password; stays after sign-out | yes |
 //! | `pins` | what this device has seen and won't accept less than | no |
 //! | `outbox` | signed records that may not have arrived | no |
 //! | `tickets` | downloads begun and not finished | no |
@@ -14,7 +16,7 @@ use std::sync::Arc;
 
 use sealpost_crypto::{
     id::{OrgId, UserId},
-    secret::AccountSeed,
+    secret::{AccountKey, AccountSeed},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -29,6 +31,7 @@ const FORMAT: u32 = 1;
 
 const PROFILE: &str = "profile";
 const SEED: &str = "seed";
+const ACCOUNT_KEY: &str = "account-key";
 const SESSION: &str = "session";
 
 /// Typed access to a device's state.
@@ -82,6 +85,10 @@ impl Device {
         self.store.save(name, &bytes)
     }
 
+    pub(crate) fn remove(&self, name: &str) -> Result<()> {
+        self.store.remove(name)
+    }
+
     pub(crate) fn profile(&self) -> Result<Option<Profile>> {
         self.load(PROFILE)
     }
@@ -128,6 +135,17 @@ impl Device {
     pub(crate) fn forget_session(&self) -> Result<()> {
         self.store.remove(SESSION)?;
         self.store.remove(SEED)
+    }
+
+    /// The account key that was used here before.
+    pub(crate) fn account_key(&self) -> Result<Option<AccountKey>> {
+        let Some(bytes) = self.store.load(ACCOUNT_KEY)? else { return Ok(None) };
+        let key = AccountKey::from_slice(&bytes);
+        key.map(Some).ok_or_else(|| Error::state("the state folder's \"account-key\" is damaged"))
+    }
+
+    pub(crate) fn save_account_key(&self, key: &AccountKey) -> Result<()> {
+        self.store.save(ACCOUNT_KEY, key.expose())
     }
 
     /// Takes the lock over this state without holding up the async threads.

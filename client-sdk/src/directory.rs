@@ -8,16 +8,12 @@ use sealpost_api::{
     paging::{Page, PageQuery},
     routes,
 };
-use sealpost_crypto::{
-    email::EmailAddress,
-    id::UserId,
-    log::Log,
-    opening::VerifiedOpening,
-};
+use sealpost_crypto::{email::EmailAddress, id::UserId, log::Log, opening::VerifiedOpening};
 
 use crate::{
     caller::Caller,
     error::{Error, ErrorKind, Result},
+    transport::Call,
 };
 
 /// A member as the organisation certified them.
@@ -44,7 +40,7 @@ impl Directory {
         let mut directory = Self { openings: HashMap::new(), pending: Vec::new() };
         let mut query = PageQuery { cursor: None, limit: Some(MAX_PAGE) };
         loop {
-            let page: Page<MemberView> = caller.query(routes::MEMBERS, &[], &query).await?;
+            let page: Page<MemberView> = caller.query(Call::new(routes::MEMBERS, &[]), &query).await?;
             let empty = page.items.is_empty();
             for member in page.items {
                 directory.add(member, log)?;
@@ -79,11 +75,7 @@ impl Directory {
     /// Somebody certified; `None` if the server does not show them to us.
     pub(crate) fn person(&self, user_id: UserId) -> Option<Person> {
         let opening = self.openings.get(&user_id)?;
-        Some(Person {
-            user_id,
-            email: opening.email().as_str().to_owned(),
-            name: opening.name().to_owned(),
-        })
+        Some(Person { user_id, email: opening.email().as_str().to_owned(), name: opening.name().to_owned() })
     }
 }
 
@@ -95,6 +87,10 @@ fn pending(email: &EmailAddress) -> Error {
 }
 
 fn unknown(email: &EmailAddress) -> Error {
-    Error::new(ErrorKind::RecipientUnknown, "recipient_unknown", format!("nobody in the organisation is {email}"))
-        .with_hint("Check the address, or invite them: `sealpost invite EMAIL`.")
+    Error::new(
+        ErrorKind::RecipientUnknown,
+        "recipient_unknown",
+        format!("nobody in the organisation is {email}"),
+    )
+    .with_hint("Check the address, or invite them: `sealpost invite EMAIL`.")
 }

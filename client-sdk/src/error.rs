@@ -4,7 +4,6 @@
 use std::fmt;
 
 use sealpost_api::problem::{ErrorCode, Problem};
-use sealpost_crypto::record::RawRecord;
 
 /// What went wrong, for callers to match on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,7 +68,6 @@ pub struct Error {
     code: String,
     message: String,
     hint: Option<String>,
-    record: Option<Box<RawRecord>>,
 }
 
 /// What functions of the SDK return.
@@ -78,7 +76,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `kind`: `code` is stable, `message` one sentence without a full stop.
     pub fn new(kind: ErrorKind, code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { kind, code: code.into(), message: message.into(), hint: None, record: None }
+        Self { kind, code: code.into(), message: message.into(), hint: None }
     }
 
     /// Adds what to do next.
@@ -115,16 +113,6 @@ impl Error {
         Self::new(ErrorKind::Verification, code, message).with_hint(
             "Nothing was used or written. Tell the sender and whoever runs the server; do not try to work around it.",
         )
-    }
-
-    /// On a conflict: the record that the server says holds the place. Not verified.
-    pub(crate) fn record(&self) -> Option<&RawRecord> {
-        self.record.as_deref()
-    }
-
-    pub(crate) fn with_record(mut self, record: Option<RawRecord>) -> Self {
-        self.record = record.map(Box::new);
-        self
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {

@@ -1,10 +1,65 @@
 //! Sealpost's client SDK: everything the server returns is verified before it is used.
+//!
+//! [`Anonymous`] talks to a server before anybody is signed in: it founds an organisation, looks at an invite,
+//! signs in. Each gives a [`SignedIn`], which uploads, shares, lists and downloads. Both keep what a device must
+//! remember in a [`store::StateStore`].
 
+mod anonymous;
+mod caller;
+mod content;
+mod convert;
+mod device;
+mod directory;
+mod download;
 mod error;
+mod file;
+mod found;
+mod invite;
+mod join;
+mod list;
+mod log_sync;
+mod login;
+mod new_account;
+mod pairs;
+mod progress;
+mod register;
 mod retry;
 mod server_url;
+mod session;
+mod share;
+mod signed_in;
+mod sink;
+mod source;
 pub mod store;
+mod tickets;
 mod transport;
+mod upload;
+mod vault;
 
+pub use anonymous::Anonymous;
+pub use directory::Person;
+pub use download::{Download, Downloaded};
 pub use error::{Error, ErrorKind, Result};
+pub use found::FoundOrganisation;
+pub use invite::{Certified, InviteRequest, NewInvite};
+pub use join::InvitePreview;
+pub use list::{FileInfo, OwnFile, Page, ReceiptInfo, Rejected, ShareInfo, SharedFile};
+pub use new_account::NewAccount;
+pub use progress::{OnProgress, Progress};
+pub use sealpost_api::token::Token;
+pub use sealpost_crypto::{
+    email::EmailAddress,
+    file_name::{SafeName, display_name, safe_file_name},
+    id::{FileId, OrgId, UserId},
+    invite::{InviteCode, InviteLink},
+    kit::{KitText, account_key_from_code},
+    password::Password,
+    records::Role,
+    secret::AccountKey,
+};
 pub use server_url::ServerUrl;
+pub use share::{ShareOutcome, Terms};
+pub use signed_in::{Identity, SignedIn, Status};
+pub use sink::Overwrite;
+pub use source::NewFile;
+pub use upload::Uploaded;

@@ -6,17 +6,14 @@ use sealpost_api::{
     log::{LogEntry, LogPage, LogQuery},
     routes,
 };
-use sealpost_crypto::{
-    id::OrgId,
-    log::Log,
-    record::RawRecord,
-};
+use sealpost_crypto::{id::OrgId, log::Log, record::RawRecord};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     caller::Caller,
     device::Device,
     error::{Error, Result},
+    transport::Call,
 };
 
 const BLOB: &str = "log";
@@ -41,7 +38,8 @@ pub(crate) fn load(device: &Device, org_id: OrgId) -> Result<Option<Log>> {
 /// Keeps the log: from now on this device accepts nothing older.
 pub(crate) fn save(device: &Device, log: &Log) -> Result<()> {
     let Some(checkpoint) = log.checkpoint() else { return Ok(()) };
-    let entries = log.entries(0).map(|entry| LogEntry { record: entry.record, bundle: entry.bundle }).collect();
+    let entries =
+        log.entries(0).map(|entry| LogEntry { record: entry.record, bundle: entry.bundle }).collect();
     device.save(BLOB, &StoredLog { entries, checkpoint: checkpoint.raw().clone() })
 }
 
@@ -52,7 +50,7 @@ pub(crate) async fn sync(caller: &Caller, known: Option<Log>, org_id: OrgId) -> 
     loop {
         let from = log.as_ref().map_or(0, Log::size);
         let query = LogQuery { from, limit: Some(MAX_LOG_PAGE) };
-        let page: LogPage = caller.query(routes::LOG, &[], &query).await?;
+        let page: LogPage = caller.query(Call::new(routes::LOG, &[]), &query).await?;
         let is_last = page.entries.len() < MAX_LOG_PAGE as usize;
         extend(&mut log, page.entries, org_id)?;
         let Some(log) = &mut log else {

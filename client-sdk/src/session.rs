@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use crate::{
     device::Device,
     error::{Error, ErrorKind, Result},
-    transport::{Auth, Transport},
+    transport::{Auth, Call, Transport},
 };
 
 /// An access token with less than this left is replaced before it is used.
@@ -91,8 +91,11 @@ impl Session {
             return Ok(());
         }
         let request = Refresh { refresh_token: tokens.refresh_token.clone() };
-        let fresh: Tokens =
-            self.transport.call(routes::REFRESH, &[], &Auth::Nobody, Some(&request)).await.map_err(ended)?;
+        let fresh: Tokens = self
+            .transport
+            .call(Call::new(routes::REFRESH, &[]), &Auth::Nobody, Some(&request))
+            .await
+            .map_err(ended)?;
         *tokens = StoredTokens::from(fresh);
         self.device.save_session(tokens)
     }
@@ -100,8 +103,10 @@ impl Session {
 
 fn ended(error: Error) -> Error {
     match error.kind() {
-        ErrorKind::NotSignedIn => Error::new(ErrorKind::NotSignedIn, "session_ended", "the session has ended")
-            .with_hint("Run `sealpost login`."),
+        ErrorKind::NotSignedIn => {
+            Error::new(ErrorKind::NotSignedIn, "session_ended", "the session has ended")
+                .with_hint("Run `sealpost login`.")
+        }
         _ => error,
     }
 }

@@ -98,7 +98,11 @@ fn failed(destination: &Path, error: &io::Error) -> Error {
         io::ErrorKind::StorageFull => "the disk is full".to_owned(),
         _ => error.to_string(),
     };
-    Error::new(ErrorKind::LocalFile, "destination_unwritable", format!("can't write {}: {why}", destination.display()))
+    Error::new(
+        ErrorKind::LocalFile,
+        "destination_unwritable",
+        format!("can't write {}: {why}", destination.display()),
+    )
 }
 
 #[cfg(test)]
@@ -115,8 +119,10 @@ mod tests {
     }
 
     fn names(folder: &Path) -> Vec<String> {
-        let mut names: Vec<_> =
-            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }

@@ -35,6 +35,30 @@ pub(crate) enum Auth {
     Bearer(Token),
 }
 
+/// What fills a route's placeholders.
+pub(crate) type Values<'a> = &'a [&'a (dyn Display + Sync)];
+
+/// One route with its placeholders filled, in somebody's name, under a download ticket where there is one.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub route: Route,
+    pub values: Values<'a>,
+    pub ticket: Option<TicketId>,
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn new(route: Route, values: Values<'a>) -> Self {
+        Self { route, values, ticket: None }
+    }
+
+    pub(crate) fn under(self, ticket: TicketId) -> Self {
+        Self { ticket: Some(ticket), ..self }
+    }
+}
+
+/// No request body.
+pub(crate) const NO_BODY: Option<&()> = None;
+
 /// One server.
 #[derive(Clone)]
 pub(crate) struct Transport {
@@ -72,14 +96,13 @@ impl Transport {
     /// A request with JSON in and out, sent again after passing faults.
     pub(crate) async fn call<T: DeserializeOwned>(
         &self,
-        route: Route,
-        values: &[&(dyn Display + Sync)],
+        call: Call<'_>,
         auth: &Auth,
         body: Option<&(impl Serialize + Sync)>,
     ) -> Result<T> {
         let body = encode(body)?;
         with_retry(|| async {
-            let request = with_body(self.request(route, values, auth), body.clone());
+            let request = with_body(self.request(call, auth), body.clone());
             parse(self.send(request).await?).await
         })
         .await
@@ -88,46 +111,39 @@ impl Transport {
     /// The same, sent once: for requests that the server accepts once.
     pub(crate) async fn call_once<T: DeserializeOwned>(
         &self,
-        route: Route,
+        call: Call<'_>,
         auth: &Auth,
         body: &(impl Serialize + Sync),
     ) -> Result<T> {
-        let request = with_body(self.request(route, &[], auth), encode(Some(body))?);
+        let request = with_body(self.request(call, auth), encode(Some(body))?);
         parse(self.send(request).await?).await
     }
 
     /// A request with a query string, JSON out.
     pub(crate) async fn query<T: DeserializeOwned>(
         &self,
-        route: Route,
-        values: &[&(dyn Display + Sync)],
+        call: Call<'_>,
         auth: &Auth,
         query: &(impl Serialize + Sync),
     ) -> Result<T> {
         let query = query_string(query)?;
         with_retry(|| async {
-            let url = format!("{}{}?{query}", self.server, fill(route, values));
-            let request = self.authorised(self.client.request(method(route), url), auth);
+            let request = self.request_to(call, &format!("?{query}"), auth);
             parse(self.send(request).await?).await
         })
         .await
     }
 
-    /// A request without an answer worth reading; `ticket` as its header where there is one.
+    /// A request without an answer worth reading.
     pub(crate) async fn post_empty(
         &self,
-        route: Route,
-        values: &[&(dyn Display + Sync)],
+        call: Call<'_>,
         auth: &Auth,
         body: Option<&(impl Serialize + Sync)>,
-        ticket: Option<TicketId>,
     ) -> Result<()> {
         let body = encode(body)?;
         with_retry(|| async {
-            let mut request = with_body(self.request(route, values, auth), body.clone());
-            if let Some(ticket) = ticket {
-                request = request.header(HEADER_TICKET, ticket.to_string());
-            }
+            let request = with_body(self.request(call, auth), body.clone());
             self.send(request).await.map(drop)
         })
         .await
@@ -136,15 +152,14 @@ impl Transport {
     /// Uploads one part. The same bytes are sent again after passing faults.
     pub(crate) async fn put_part(
         &self,
-        route: Route,
-        values: &[&(dyn Display + Sync)],
+        call: Call<'_>,
         auth: &Auth,
         digest: &Digest,
         bytes: Bytes,
     ) -> Result<()> {
         with_retry(|| async {
             let request = self
-                .request(route, values, auth)
+                .request(call, auth)
                 .header(header::CONTENT_TYPE, OCTET_STREAM)
                 .header(HEADER_PART_DIGEST, digest.to_string())
                 .body(bytes.clone());
@@ -153,23 +168,17 @@ impl Transport {
         .await
     }
 
-    /// Fetches ciphertext bytes `start .. start + into.len()` under a ticket, into a buffer that the caller
-    /// sized; an answer of any other length is an error.
+    /// Fetches `length` bytes of ciphertext from `start` on; an answer of any other length is an error.
     pub(crate) async fn get_range(
         &self,
-        route: Route,
-        values: &[&(dyn Display + Sync)],
+        call: Call<'_>,
         auth: &Auth,
-        ticket: TicketId,
         start: u64,
         length: usize,
     ) -> Result<Vec<u8>> {
         with_retry(|| async {
             let last = start + length as u64 - 1;
-            let request = self
-                .request(route, values, auth)
-                .header(header::RANGE, format!("bytes={start}-{last}"))
-                .header(HEADER_TICKET, ticket.to_string());
+            let request = self.request(call, auth).header(header::RANGE, format!("bytes={start}-{last}"));
             let response = self.send(request).await?;
             if response.status() != StatusCode::PARTIAL_CONTENT {
                 return Err(unexpected("the server did not answer the range that was asked for"));
@@ -179,13 +188,18 @@ impl Transport {
         .await
     }
 
-    fn request(&self, route: Route, values: &[&(dyn Display + Sync)], auth: &Auth) -> RequestBuilder {
-        let url = format!("{}{}", self.server, fill(route, values));
-        self.authorised(self.client.request(method(route), url), auth)
+    fn request(&self, call: Call<'_>, auth: &Auth) -> RequestBuilder {
+        self.request_to(call, "", auth)
     }
 
-    fn authorised(&self, request: RequestBuilder, auth: &Auth) -> RequestBuilder {
-        let request = request.header(HEADER_API, API_VERSION);
+    fn request_to(&self, call: Call<'_>, query: &str, auth: &Auth) -> RequestBuilder {
+        let values: Vec<&dyn Display> = call.values.iter().map(|value| *value as &dyn Display).collect();
+        let url = format!("{}{}{query}", self.server, call.route.fill(&values));
+        let method = Method::from_bytes(call.route.method.as_bytes()).unwrap_or(Method::GET);
+        let mut request = self.client.request(method, url).header(HEADER_API, API_VERSION);
+        if let Some(ticket) = call.ticket {
+            request = request.header(HEADER_TICKET, ticket.to_string());
+        }
         match auth {
             Auth::Nobody => request,
             Auth::Bearer(token) => request.bearer_auth(token.expose()),
@@ -210,15 +224,6 @@ impl Transport {
         let message = format!("the connection to {server} broke: {}", root_cause(error));
         Error::new(ErrorKind::Network, "network", message).with_hint("Run the same command again.")
     }
-}
-
-fn method(route: Route) -> Method {
-    Method::from_bytes(route.method.as_bytes()).unwrap_or(Method::GET)
-}
-
-fn fill(route: Route, values: &[&(dyn Display + Sync)]) -> String {
-    let values: Vec<&dyn Display> = values.iter().map(|value| *value as &dyn Display).collect();
-    route.fill(&values)
 }
 
 fn encode(body: Option<&impl Serialize>) -> Result<Option<Bytes>> {
@@ -325,8 +330,7 @@ async fn problem(response: Response) -> Error {
 }
 
 fn from_problem(problem: Problem, retry_after: Option<u64>) -> Error {
-    let record = problem.record.clone();
-    let error = Error::from(problem).with_record(record);
+    let error = Error::from(problem);
     match retry_after {
         Some(seconds) if error.kind() == ErrorKind::TooManyAttempts => {
             error.with_hint(format!("Wait {seconds} seconds, then try again."))

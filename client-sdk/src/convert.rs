@@ -1,0 +1,148 @@
+//! Failures of the protocol as errors of the SDK: the sentence and the stable code are crypto-core's own.
+
+use sealpost_crypto::{
+    bundle::BundleError,
+    chunk::ContentError,
+    credential::CredentialError,
+    email::EmailError,
+    envelope::EnvelopeError,
+    invite::{AcceptError, AcceptanceError, AdmissionError, CodeError, InviteError, OfferError},
+    log::{CheckpointError, FoundingError, LogError, PositionError, SignerError, StandingError},
+    metadata::MetadataError,
+    opening::{OpeningError, ResolveError},
+    pair::{PairEntryError, PairError},
+    parts::PartError,
+    password::{LoginFailed, PasswordError},
+    receipt::{MakeReceiptError, ReceiptError},
+    record::RecordError,
+    share::{OpenShareError, SealError, ShareError, UnshareError},
+    size::SizeError,
+    vault::{MergeConflict, VaultError},
+};
+
+use crate::error::{Error, ErrorKind};
+
+macro_rules! verification {
+    ($($failure:ty),* $(,)?) => { $(
+        impl From<$failure> for Error {
+            fn from(failure: $failure) -> Self {
+                Error::verification(failure.code(), failure.to_string())
+            }
+        }
+    )* };
+}
+
+verification!(
+    AcceptError,
+    AcceptanceError,
+    AdmissionError,
+    BundleError,
+    CheckpointError,
+    ContentError,
+    CredentialError,
+    LogError,
+    MakeReceiptError,
+    MetadataError,
+    OpenShareError,
+    OpeningError,
+    PairEntryError,
+    PairError,
+    PartError,
+    PositionError,
+    ReceiptError,
+    RecordError,
+    ResolveError,
+    SealError,
+    ShareError,
+    StandingError,
+    UnshareError,
+);
+
+/// What the user gave, rather than what somebody sent.
+macro_rules! input {
+    ($($failure:ty => $hint:literal),* $(,)?) => { $(
+        impl From<$failure> for Error {
+            fn from(failure: $failure) -> Self {
+                Error::new(ErrorKind::InvalidInput, failure.code(), failure.to_string()).with_hint($hint)
+            }
+        }
+    )* };
+}
+
+input!(
+    EmailError => "Give an address like name@example.org.",
+    FoundingError => "Choose another name for the organisation.",
+    InviteError => "Check the address, and that your own account is active.",
+    SizeError => "One file holds at most 512 GiB.",
+);
+
+impl From<CodeError> for Error {
+    fn from(failure: CodeError) -> Self {
+        Error::new(ErrorKind::InviteMistyped, failure.code(), failure.to_string())
+            .with_hint("Check the code against the one you were given; case and hyphens do not matter.")
+    }
+}
+
+impl From<OfferError> for Error {
+    fn from(failure: OfferError) -> Self {
+        match failure {
+            OfferError::Expired | OfferError::InviterGone => {
+                Error::new(ErrorKind::InviteEnded, failure.code(), failure.to_string())
+                    .with_hint("Ask your sender for a new invite.")
+            }
+            other => Error::verification(other.code(), other.to_string()),
+        }
+    }
+}
+
+impl From<SignerError> for Error {
+    fn from(failure: SignerError) -> Self {
+        let kind = match failure {
+            SignerError::NotOps => ErrorKind::Forbidden,
+            SignerError::Pending => ErrorKind::AccountPending,
+            SignerError::Ended | SignerError::Rotated => ErrorKind::NotSignedIn,
+            _ => return Error::verification(failure.code(), failure.to_string()),
+        };
+        Error::new(kind, failure.code(), failure.to_string())
+    }
+}
+
+impl From<EnvelopeError> for Error {
+    fn from(failure: EnvelopeError) -> Self {
+        Error::verification("envelope", failure.to_string())
+    }
+}
+
+impl From<VaultError> for Error {
+    fn from(failure: VaultError) -> Self {
+        match failure {
+            VaultError::TooLong => Error::new(ErrorKind::InvalidInput, "vault_full", failure.to_string()),
+            VaultError::Unopenable => Error::verification("vault", failure.to_string()),
+        }
+    }
+}
+
+impl From<MergeConflict> for Error {
+    fn from(failure: MergeConflict) -> Self {
+        Error::verification("pin_conflict", failure.to_string())
+    }
+}
+
+impl From<LoginFailed> for Error {
+    fn from(_: LoginFailed) -> Self {
+        Error::new(
+            ErrorKind::LoginFailed,
+            "login_failed",
+            "the address, the password or the account key is wrong",
+        )
+        .with_hint(
+            "Check all three. An account key is on the recovery kit; accounts of Ops members have one.",
+        )
+    }
+}
+
+impl From<PasswordError> for Error {
+    fn from(failure: PasswordError) -> Self {
+        Error::new(ErrorKind::InvalidInput, "password", failure.to_string())
+    }
+}

@@ -1,0 +1,92 @@
+//! Founding an organisation (protocol §6): checkpoint key → genesis → bundle → password → kit confirmed → one
+//! idempotent transaction.
+
+use sealpost_api::{
+    auth::{Found, FounderRegister, RegisterChallenge, Session as NewSession},
+    routes,
+    token::Token,
+};
+use sealpost_crypto::{
+    email::EmailAddress,
+    id::{Digest, UserId},
+    log::{Founding, Log},
+    opening::Opening,
+    password::Password,
+    secret::{AccountKey, AccountSeed},
+};
+
+use crate::{
+    anonymous::Anonymous,
+    error::{Error, ErrorKind, Result},
+    new_account::{NewAccount, Pending},
+    register::Registrant,
+    transport::{Auth, Call},
+};
+
+/// What a founder says.
+pub struct FoundOrganisation {
+    /// Printed by the server's first start.
+    pub setup_token: Token,
+    /// The founder's address.
+    pub email: EmailAddress,
+    /// The founder's name, shown to everybody in the organisation; may be empty.
+    pub name: String,
+    /// The organisation's name, shown to everybody invited.
+    pub organisation: String,
+    /// The founder's password.
+    pub password: Password,
+}
+
+impl Anonymous {
+    /// Prepares an organisation and its first Ops member. Nothing is registered until the kit was confirmed
+    /// and [`NewAccount::complete`] is called.
+    pub async fn found(self, request: FoundOrganisation) -> Result<NewAccount> {
+        self.device.check_unclaimed_or(request.email.as_str(), self.transport.server())?;
+        let info = self.info().await?;
+        if info.org_id.is_some() {
+            let message = "this server keeps an organisation already";
+            return Err(Error::new(ErrorKind::Conflict, "already_founded", message)
+                .with_hint("Ask one of its Ops members for an invite, then run `sealpost join CODE`."));
+        }
+        let opening = Opening {
+            user_id: UserId::random(),
+            salt: Digest::random(),
+            email: request.email.clone(),
+            name: request.name,
+        };
+        let founding = Founding {
+            user_id: opening.user_id,
+            subject: opening.subject()?,
+            name: request.organisation,
+            checkpoint_key: info.checkpoint_key,
+            nonce: Digest::random(),
+        };
+        let seed = AccountSeed::random();
+        let (log, account) = Log::create(&seed, founding)?;
+        let registrant =
+            Registrant { email: request.email, seed, account, account_key: Some(AccountKey::random()) };
+        let (message, state) = registrant.start(&request.password)?;
+        let start = FounderRegister {
+            setup_token: request.setup_token.clone(),
+            org_id: log.org_id(),
+            email: registrant.email.as_str().to_owned(),
+            request: message,
+        };
+        let challenge: RegisterChallenge = self
+            .transport
+            .call(Call::new(routes::ORGANISATION_REGISTER, &[]), &Auth::Nobody, Some(&start))
+            .await?;
+        let registration = registrant.finish(state, challenge, &log).await?;
+        let genesis = log
+            .entries(0)
+            .next()
+            .map(|entry| entry.record)
+            .ok_or_else(|| Error::internal("the new organisation's log is empty"))?;
+        let found = Found { setup_token: request.setup_token, genesis, opening, registration };
+        Ok(NewAccount { anonymous: self, registrant, pending: Pending::Founder(Box::new(found)) })
+    }
+
+    pub(crate) async fn send_founding(&self, found: &Found) -> Result<NewSession> {
+        self.transport.call(Call::new(routes::ORGANISATION, &[]), &Auth::Nobody, Some(found)).await
+    }
+}

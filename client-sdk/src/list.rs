@@ -1,0 +1,319 @@
+//! Lists: own files with their shares, files shared with us, receipts. An entry that does not verify is not
+//! shown as a file; it is reported beside the others.
+
+use sealpost_api::{
+    file::{FileView, OwnFileView, ReceiptQuery, ReceiptView, ShareView},
+    paging::{Page as ApiPage, PageQuery},
+    routes,
+};
+use sealpost_crypto::{
+    id::{FileId, UserId},
+    log::{Log, Standing},
+    receipt::VerifiedReceipt,
+    record::RawRecord,
+    share::VerifiedShare,
+};
+
+use crate::{
+    directory::{Directory, Person},
+    error::{Error, Result},
+    file::{Claimed, OpenFile},
+    pairs::Pairs,
+    signed_in::{Inner, SignedIn},
+    transport::Call,
+};
+
+/// Entries asked for at one time: each comes with its sealed metadata and its shares.
+const PAGE: u32 = 50;
+
+/// One page of a list.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// Verified entries.
+    pub items: Vec<T>,
+    /// What the server listed and does not verify.
+    pub rejected: Vec<Rejected>,
+    /// Where the next page begins; `None` on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// An entry that is not shown, and why.
+#[derive(Debug)]
+pub struct Rejected {
+    /// Which file the server said it is.
+    pub file_id: FileId,
+    /// What does not verify.
+    pub error: Error,
+}
+
+/// What is known about a file once it is verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileInfo {
+    /// The file.
+    pub file_id: FileId,
+    /// Its version.
+    pub version: u64,
+    /// Its name; any text.
+    pub name: String,
+    /// Exact size in bytes.
+    pub size: u64,
+    /// Media type, or empty.
+    pub media_type: String,
+    /// The owner's note, or empty.
+    pub note: String,
+    /// When the owner sealed it, by their clock; UTC seconds.
+    pub sealed_at: u64,
+}
+
+/// One of our own files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnFile {
+    /// The file.
+    pub file: FileInfo,
+    /// With whom it is or was shared.
+    pub shares: Vec<ShareInfo>,
+    /// Whether there are more shares than these.
+    pub more_shares: bool,
+}
+
+/// A share of one of our own files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShareInfo {
+    /// With whom.
+    pub recipient: Person,
+    /// When, by our clock; UTC seconds.
+    pub shared_at: u64,
+    /// When it ends; UTC seconds.
+    pub expires_at: Option<u64>,
+    /// How many downloads it allows.
+    pub limit: Option<u64>,
+    /// How many were begun, by the server's word.
+    pub downloads: u64,
+    /// Whether it was ended, by the server's word.
+    pub ended: bool,
+    /// When the recipient says that every byte arrived and verified: signed by them; UTC seconds.
+    pub received_at: Option<u64>,
+}
+
+/// A file that somebody shared with us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedFile {
+    /// The file.
+    pub file: FileInfo,
+    /// Who sealed and signed it.
+    pub from: Person,
+    /// Whether they have left the organisation since: the file may be backdated.
+    pub sender_left: bool,
+    /// When it was shared, by the sender's clock; UTC seconds.
+    pub shared_at: u64,
+    /// When the share ends; UTC seconds.
+    pub expires_at: Option<u64>,
+    /// How many downloads it allows.
+    pub limit: Option<u64>,
+    /// How many were begun, by the server's word.
+    pub downloads: u64,
+    /// Whether we gave a receipt.
+    pub received: bool,
+}
+
+/// A recipient's signed statement that every byte of a file arrived and verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiptInfo {
+    /// The file.
+    pub file_id: FileId,
+    /// Its version.
+    pub version: u64,
+    /// Its name.
+    pub name: String,
+    /// Who signed.
+    pub recipient: Person,
+    /// When, by their clock; UTC seconds.
+    pub received_at: u64,
+    /// Whether the keys that signed it are retired since, or their holder has left.
+    pub by_retired_key: bool,
+    /// The record as it was signed.
+    pub record: RawRecord,
+}
+
+impl SignedIn {
+    /// Our own files, newest first.
+    pub async fn files(&self, cursor: Option<String>) -> Result<Page<OwnFile>> {
+        let inner = &self.inner;
+        let log = inner.ops_log().await?;
+        let directory = Directory::fetch(&inner.caller, &log).await?;
+        let query = PageQuery { cursor, limit: Some(PAGE) };
+        let page: ApiPage<OwnFileView> = inner.caller.query(Call::new(routes::FILES, &[]), &query).await?;
+        let mut list = Listing::new(page.next_cursor);
+        let mut pairs = Pairs::default();
+        for view in page.items {
+            let item = inner.own_item(&log, &mut pairs, &directory, &view).await;
+            list.push(view.file.file_id, item);
+        }
+        inner.flush(&log).await?;
+        Ok(list.page)
+    }
+
+    /// What was shared with us and can still be downloaded, newest first.
+    pub async fn shared(&self, cursor: Option<String>) -> Result<Page<SharedFile>> {
+        let inner = &self.inner;
+        let log = inner.member_log().await?;
+        let directory = Directory::fetch(&inner.caller, &log).await?;
+        let query = PageQuery { cursor, limit: Some(PAGE) };
+        let page: ApiPage<FileView> =
+            inner.caller.query(Call::new(routes::FILES_SHARED, &[]), &query).await?;
+        let mut list = Listing::new(page.next_cursor);
+        let mut pairs = Pairs::default();
+        for view in page.items {
+            let item = inner.shared_item(&log, &mut pairs, &directory, &view).await;
+            list.push(view.file_id, item);
+        }
+        inner.flush(&log).await?;
+        Ok(list.page)
+    }
+
+    /// Receipts for our own files, newest first; for one file if `file_id` names it.
+    pub async fn receipts(
+        &self,
+        file_id: Option<FileId>,
+        cursor: Option<String>,
+    ) -> Result<Page<ReceiptInfo>> {
+        let inner = &self.inner;
+        let log = inner.ops_log().await?;
+        let directory = Directory::fetch(&inner.caller, &log).await?;
+        let query = ReceiptQuery { file_id, cursor, limit: Some(PAGE) };
+        let page: ApiPage<ReceiptView> = inner.caller.query(Call::new(routes::RECEIPTS, &[]), &query).await?;
+        let mut list = Listing::new(page.next_cursor);
+        let mut pairs = Pairs::default();
+        for view in page.items {
+            let item = inner.receipt_item(&log, &mut pairs, &directory, &view).await;
+            list.push(view.file_id, item);
+        }
+        inner.flush(&log).await?;
+        Ok(list.page)
+    }
+}
+
+/// A page while it is verified.
+struct Listing<T> {
+    page: Page<T>,
+}
+
+impl<T> Listing<T> {
+    fn new(next_cursor: Option<String>) -> Self {
+        Self { page: Page { items: Vec::new(), rejected: Vec::new(), next_cursor } }
+    }
+
+    fn push(&mut self, file_id: FileId, item: Result<T>) {
+        match item {
+            Ok(item) => self.page.items.push(item),
+            Err(error) => self.page.rejected.push(Rejected { file_id, error }),
+        }
+    }
+}
+
+impl Inner {
+    async fn own_item(
+        &self,
+        log: &Log,
+        pairs: &mut Pairs,
+        directory: &Directory,
+        view: &OwnFileView,
+    ) -> Result<OwnFile> {
+        let file = self.open_file(log, pairs, Claimed::from(&view.file)).await?;
+        if file.share.context().sender != self.profile.user_id {
+            return Err(Error::verification("not_the_owner", "the server lists another's file as ours"));
+        }
+        let shares = view.shares.iter().map(|share| share_info(log, directory, &file, share));
+        let shares = shares.collect::<Result<_>>()?;
+        Ok(OwnFile { file: info(&file), shares, more_shares: view.shares_cursor.is_some() })
+    }
+
+    async fn shared_item(
+        &self,
+        log: &Log,
+        pairs: &mut Pairs,
+        directory: &Directory,
+        view: &FileView,
+    ) -> Result<SharedFile> {
+        let file = self.open_file(log, pairs, Claimed::from(view)).await?;
+        let context = file.share.context();
+        Ok(SharedFile {
+            from: person(directory, context.sender)?,
+            sender_left: file.sender_left(),
+            shared_at: context.time,
+            expires_at: some(context.expiry),
+            limit: some(context.limit),
+            downloads: view.downloads,
+            received: view.receipt.is_some(),
+            file: info(&file),
+        })
+    }
+
+    async fn receipt_item(
+        &self,
+        log: &Log,
+        pairs: &mut Pairs,
+        directory: &Directory,
+        view: &ReceiptView,
+    ) -> Result<ReceiptInfo> {
+        let claimed = Claimed {
+            file_id: view.file_id,
+            version: view.manifest.claim::<sealpost_crypto::records::Manifest>()?.version,
+            manifest: &view.manifest,
+            metadata: &view.metadata,
+            share: &view.own_share,
+        };
+        let file = self.open_file(log, pairs, claimed).await?;
+        let recipient = view.receipt.claim::<sealpost_crypto::records::Receipt>()?.signer;
+        let share = VerifiedShare::verify(&view.share, view.manifest.clone(), log, recipient, true)?;
+        let receipt = VerifiedReceipt::verify(view.receipt.clone(), &share, log)?;
+        Ok(ReceiptInfo {
+            file_id: file.file_id(),
+            version: file.version(),
+            name: file.metadata.name.0.clone(),
+            recipient: person(directory, recipient)?,
+            received_at: receipt.get().time,
+            by_retired_key: receipt.standing() != Standing::Current,
+            record: receipt.raw().clone(),
+        })
+    }
+}
+
+fn share_info(log: &Log, directory: &Directory, file: &OpenFile, view: &ShareView) -> Result<ShareInfo> {
+    let manifest = file.share.manifest().raw().clone();
+    let share = VerifiedShare::verify(&view.share, manifest, log, view.recipient, true)?;
+    let receipt = view.receipt.clone().map(|raw| VerifiedReceipt::verify(raw, &share, log)).transpose()?;
+    let context = share.context();
+    Ok(ShareInfo {
+        recipient: person(directory, view.recipient)?,
+        shared_at: context.time,
+        expires_at: some(context.expiry),
+        limit: some(context.limit),
+        downloads: view.downloads,
+        ended: view.unshare.is_some(),
+        received_at: receipt.map(|receipt| receipt.get().time),
+    })
+}
+
+fn info(file: &OpenFile) -> FileInfo {
+    FileInfo {
+        file_id: file.file_id(),
+        version: file.version(),
+        name: file.metadata.name.0.clone(),
+        size: file.metadata.size,
+        media_type: file.metadata.media_type.0.clone(),
+        note: file.metadata.note.0.clone(),
+        sealed_at: file.share.manifest().get().time,
+    }
+}
+
+fn person(directory: &Directory, user_id: UserId) -> Result<Person> {
+    directory.person(user_id).ok_or_else(|| {
+        Error::verification("person_unknown", "the server does not show whose account this is")
+    })
+}
+
+/// Zero stands for "none" in records.
+fn some(value: u64) -> Option<u64> {
+    (value != 0).then_some(value)
+}

@@ -1,0 +1,149 @@
+//! Signing in with a password (protocol §9), and opening the account behind it (§3).
+
+use sealpost_api::{
+    account::AccountView,
+    auth::{LoginChallenge, LoginFinish, LoginStart, Session as NewSession},
+    routes,
+};
+use sealpost_crypto::{
+    account::Account,
+    credential::VerifiedCredential,
+    email::EmailAddress,
+    encoding::Base64,
+    envelope::{Envelope, EnvelopeContents},
+    id::OrgId,
+    log::Log,
+    password::{self, ClientLogin, Identifiers, OpaqueInput, Password},
+    secret::{AccountKey, EnvelopeKey},
+};
+
+use crate::{
+    anonymous::Anonymous,
+    caller::Caller,
+    content::blocking,
+    device::Profile,
+    error::{Error, Result},
+    log_sync,
+    session::Session,
+    signed_in::SignedIn,
+    transport::{Auth, Call},
+};
+
+/// What an account's envelope gave, held against everything that the server says beside it.
+struct Opened {
+    account: Account,
+    contents: EnvelopeContents,
+    credential: VerifiedCredential,
+}
+
+impl Anonymous {
+    /// Signs in. `account_key`: for accounts that have one, unless this device knows it.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::LoginFailed`] for a wrong address, password or account key alike;
+    /// [`crate::ErrorKind::Verification`] if the server's copy of the account does not open, is older than this device
+    /// has seen, or belongs to another organisation.
+    pub async fn login(
+        self,
+        email: &EmailAddress,
+        password: Password,
+        account_key: Option<AccountKey>,
+    ) -> Result<SignedIn> {
+        self.device.check_unclaimed_or(email.as_str(), self.transport.server())?;
+        let account_key = match account_key {
+            Some(key) => Some(key),
+            None => self.device.account_key()?,
+        };
+        let input = OpaqueInput::derive(&password, account_key.as_ref());
+        drop(password);
+        let (session, org_id, envelope_key) = self.authenticate(email, input).await?;
+        let opened = open(&session.account, org_id, &envelope_key, account_key.is_some())?;
+        self.settle(email, session, opened, account_key).await
+    }
+
+    /// OPAQUE: KE1 → KE2 → KE3 → session. Stretching the password takes a noticeable time and 64 MiB.
+    async fn authenticate(
+        &self,
+        email: &EmailAddress,
+        input: OpaqueInput,
+    ) -> Result<(NewSession, OrgId, EnvelopeKey)> {
+        let (ke1, state) = ClientLogin::start(input)?;
+        let start = LoginStart { email: email.as_str().to_owned(), ke1: Base64(ke1.to_vec()) };
+        let challenge: LoginChallenge =
+            self.transport.call_once(Call::new(routes::LOGIN, &[]), &Auth::Nobody, &start).await?;
+        if let Some(profile) = self.device.profile()?
+            && profile.org_id != challenge.org_id
+        {
+            return Err(foreign());
+        }
+        let identifiers = Identifiers::new(email.as_str(), &challenge.org_id);
+        let ke2 = challenge.ke2.0;
+        let login = blocking(move || Ok(state.finish(&ke2, &identifiers)?)).await?;
+        let finish = LoginFinish { login_id: challenge.login_id, ke3: Base64(login.ke3.to_vec()) };
+        let session: NewSession =
+            self.transport.call_once(Call::new(routes::LOGIN_FINISH, &[]), &Auth::Nobody, &finish).await?;
+        let key = password::envelope_key(&login.export_key, &session.account.user_id);
+        Ok((session, challenge.org_id, key))
+    }
+
+    async fn settle(
+        self,
+        email: &EmailAddress,
+        session: NewSession,
+        opened: Opened,
+        account_key: Option<AccountKey>,
+    ) -> Result<SignedIn> {
+        let Opened { account, contents, credential } = opened;
+        let profile = Profile {
+            server: self.transport.server().to_string(),
+            org_id: account.org_id(),
+            user_id: account.user_id(),
+            email: email.as_str().to_owned(),
+            generation: account.generation(),
+        };
+        let known = log_sync::load(&self.device, profile.org_id)?;
+        self.device.claim(&profile)?;
+        let session = Session::begin(self.device.clone(), self.transport.clone(), session.tokens)?;
+        let caller = Caller::account(self.transport, session);
+        let log = log_sync::sync(&caller, known, profile.org_id).await?;
+        check_extends(&log, &contents)?;
+        log_sync::save(&self.device, &log)?;
+        if let Some(key) = &account_key {
+            self.device.save_account_key(key)?;
+        }
+        self.device.save_seed(&contents.seed)?;
+        let signed_in = SignedIn::assemble(caller, self.device, profile, account, log);
+        // A vault that is missing, older or does not open is found now, not in the middle of something.
+        signed_in.inner.vault().await?.check_credential(&credential)?;
+        Ok(signed_in)
+    }
+}
+
+/// Opens the envelope and holds everything in it against everything beside it.
+fn open(view: &AccountView, org_id: OrgId, key: &EnvelopeKey, account_key: bool) -> Result<Opened> {
+    let envelope = Envelope::parse(&view.envelope.0)?;
+    let header = *envelope.header();
+    let contents = envelope.open(key)?;
+    if contents.org_id != org_id {
+        return Err(foreign());
+    }
+    let account = Account::derive(&contents.seed, org_id, header.user_id, header.generation)?;
+    let credential = VerifiedCredential::verify(view.credential.clone(), account.bundle())?;
+    credential.check_envelope(envelope.as_bytes(), header.epoch, account_key)?;
+    Ok(Opened { account, contents, credential })
+}
+
+/// The log must contain the state that the envelope was sealed at.
+fn check_extends(log: &Log, contents: &EnvelopeContents) -> Result<()> {
+    if log.head_at(contents.log_size) == Some(contents.log_head) {
+        return Ok(());
+    }
+    Err(Error::verification(
+        "log_rollback",
+        "the server shows an older or another log than your account knows",
+    ))
+}
+
+fn foreign() -> Error {
+    Error::verification("foreign_organisation", "the server answers for another organisation")
+}

@@ -1,0 +1,59 @@
+//! An account that is ready to be registered, once its recovery kit was written down.
+
+use sealpost_api::{auth::Found, invite::AcceptInvite};
+use sealpost_crypto::{id::InviteId, invite::Admission, kit::KitText, log::Log};
+
+use crate::{
+    anonymous::Anonymous,
+    caller::Caller,
+    error::Result,
+    join,
+    register::Registrant,
+    signed_in::{ADMISSION, SignedIn},
+};
+
+/// A prepared account: on nobody's disk and on no server yet.
+#[must_use = "nothing is registered before `complete`"]
+pub struct NewAccount {
+    pub(crate) anonymous: Anonymous,
+    pub(crate) registrant: Registrant,
+    pub(crate) pending: Pending,
+}
+
+pub(crate) enum Pending {
+    Founder(Box<Found>),
+    Invitee(Box<Invitee>),
+}
+
+pub(crate) struct Invitee {
+    pub caller: Caller,
+    pub invite_id: InviteId,
+    pub accept: AcceptInvite,
+    pub admission: Admission,
+    pub log: Log,
+}
+
+impl NewAccount {
+    /// The recovery kit: without it and without the password, the account is lost. Shown once.
+    pub fn kit(&self) -> KitText {
+        self.registrant.kit()
+    }
+
+    /// Registers the account and signs it in. May be repeated after a lost connection: the server takes the
+    /// same registration once.
+    pub async fn complete(self) -> Result<SignedIn> {
+        let Self { anonymous: Anonymous { transport, device }, registrant, pending } = self;
+        let anonymous = Anonymous { transport: transport.clone(), device: device.clone() };
+        match pending {
+            Pending::Founder(found) => {
+                let session = anonymous.send_founding(&found).await?;
+                registrant.settle(device, transport, session, None).await
+            }
+            Pending::Invitee(invitee) => {
+                let session = join::send_acceptance(&invitee).await?;
+                device.save(ADMISSION, &invitee.admission)?;
+                registrant.settle(device, transport, session, Some(invitee.log)).await
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The history of shares and unshares between two people (protocol §4, §5): synced, verified, pinned. A record
+//! that the server leaves out leaves a gap; a share that was ended can't come back.
+
+use std::collections::HashMap;
+
+use sealpost_api::{
+    file::{Direction, PairPage, PairQuery},
+    limits::MAX_PAGE,
+    routes,
+};
+use sealpost_crypto::{
+    id::UserId,
+    log::Log,
+    pair::{PairEntry, PairError, PairState},
+    vault::{PairKey, Pin},
+};
+
+use crate::{
+    error::{Error, Result},
+    signed_in::Inner,
+    transport::Call,
+};
+
+/// Histories that one operation has synced: a list asks for each sender once.
+#[derive(Default)]
+pub(crate) struct Pairs(HashMap<UserId, PairState>);
+
+impl Pairs {
+    /// The verified history of what `sender` shared with us, at least as far as `sequence`.
+    pub(crate) async fn received(
+        &mut self,
+        inner: &Inner,
+        log: &Log,
+        sender: UserId,
+        sequence: u64,
+    ) -> Result<&PairState> {
+        if self.0.get(&sender).is_none_or(|known| known.sequence() < sequence) {
+            let key = PairKey { sender, recipient: inner.profile.user_id };
+            self.0.insert(sender, inner.sync_pair(log, key).await?);
+        }
+        self.0.get(&sender).ok_or_else(|| Error::internal("no history"))
+    }
+}
+
+impl Inner {
+    /// The verified history of what we shared with `recipient`.
+    pub(crate) async fn sent_pair(&self, log: &Log, recipient: UserId) -> Result<PairState> {
+        self.sync_pair(log, PairKey { sender: self.profile.user_id, recipient }).await
+    }
+
+    async fn sync_pair(&self, log: &Log, key: PairKey) -> Result<PairState> {
+        let known = self.device.load(&blob(&key))?;
+        let mut state = known.unwrap_or_else(|| PairState::new(key.sender, key.recipient));
+        let pin = self.vault().await?.pair(&key);
+        let before = state.sequence();
+        loop {
+            let page = self.pair_page(&key, state.sequence()).await?;
+            if page.newest < state.sequence() {
+                return Err(rollback());
+            }
+            for raw in page.records.iter().cloned() {
+                state.apply(&PairEntry::verify(raw, log)?)?;
+                check_pin(&state, pin)?;
+            }
+            if page.records.is_empty() || state.sequence() >= page.newest {
+                break;
+            }
+        }
+        if pin.is_some_and(|pin| pin.sequence > state.sequence()) {
+            return Err(rollback());
+        }
+        if state.sequence() > before {
+            self.pin_pair(&key, &state).await?;
+        }
+        Ok(state)
+    }
+
+    /// Keeps a longer history: nothing shorter is accepted from now on.
+    pub(crate) async fn pin_pair(&self, key: &PairKey, state: &PairState) -> Result<()> {
+        self.device.save(&blob(key), state)?;
+        let pin = Pin { sequence: state.sequence(), head: state.head() };
+        self.vault().await?.pin_pair(*key, pin);
+        Ok(())
+    }
+
+    async fn pair_page(&self, key: &PairKey, after: u64) -> Result<PairPage> {
+        let (direction, other) = if key.sender == self.profile.user_id {
+            (Direction::Sent, key.recipient)
+        } else {
+            (Direction::Received, key.sender)
+        };
+        let query = PairQuery { direction, after, limit: Some(MAX_PAGE) };
+        self.caller.query(Call::new(routes::PAIR, &[&other]), &query).await
+    }
+}
+
+fn check_pin(state: &PairState, pin: Option<Pin>) -> Result<()> {
+    match pin {
+        Some(pin) if pin.sequence == state.sequence() && pin.head != state.head() => {
+            Err(PairError::Conflict { sequence: pin.sequence, ours: pin.head, theirs: state.head() }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn rollback() -> Error {
+    Error::verification(
+        "pair_rollback",
+        "the server shows fewer shares between two people than it has shown before",
+    )
+}
+
+fn blob(key: &PairKey) -> String {
+    format!("pair-{}-{}", key.sender, key.recipient)
+}

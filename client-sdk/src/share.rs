@@ -1,0 +1,203 @@
+//! Sharing a file with people, and ending a share (protocol §7).
+
+use sealpost_api::{
+    file::{FileView, ShareFile, ShareResults, UnshareFile},
+    limits::MAX_DOWNLOAD_LIMIT,
+    routes,
+};
+use sealpost_crypto::{
+    email::EmailAddress,
+    id::{FileId, UserId},
+    pair::{PairEntry, PairState},
+    share::{self, SealedShare, ShareRequest},
+    vault::PairKey,
+};
+
+use crate::{
+    directory::Directory,
+    error::{Error, ErrorKind, Result},
+    file::{Claimed, OpenFile},
+    pairs::Pairs,
+    session::now,
+    signed_in::{Inner, SignedIn},
+    transport::Call,
+};
+
+/// How often a record is signed for the next place after another of ours got in first.
+const ATTEMPTS: u32 = 16;
+
+/// How long and how often a share may be used. The server enforces it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// UTC seconds after which it ends; `None` for never.
+    pub expires_at: Option<u64>,
+    /// How many downloads; `None` for any number.
+    pub downloads: Option<u64>,
+}
+
+/// What became of the share to one person.
+#[derive(Debug)]
+pub struct ShareOutcome {
+    /// Whom it was for.
+    pub email: EmailAddress,
+    /// Their account, or why there is no share.
+    pub result: Result<UserId>,
+}
+
+impl SignedIn {
+    /// Shares one of our files. Each recipient succeeds or fails by themselves; the outer error is for what
+    /// concerns all of them.
+    pub async fn share(
+        &self,
+        file_id: FileId,
+        recipients: &[EmailAddress],
+        terms: Terms,
+    ) -> Result<Vec<ShareOutcome>> {
+        check_terms(&terms)?;
+        let inner = &self.inner;
+        let log = inner.ops_log().await?;
+        let file = inner.own_file(&log, file_id).await?;
+        let directory = Directory::fetch(&inner.caller, &log).await?;
+        drop(log);
+        let mut outcomes = Vec::with_capacity(recipients.len());
+        for email in recipients {
+            let result = inner.share_with(&file, &directory, email, terms).await;
+            outcomes.push(ShareOutcome { email: email.clone(), result });
+        }
+        inner.flush(&*inner.log().await).await?;
+        Ok(outcomes)
+    }
+
+    /// Ends the share of a file with one person. Whoever downloaded it may have kept a copy.
+    pub async fn unshare(&self, file_id: FileId, recipient: &EmailAddress) -> Result<()> {
+        let inner = &self.inner;
+        let log = inner.ops_log().await?;
+        inner.own_file(&log, file_id).await?;
+        let directory = Directory::fetch(&inner.caller, &log).await?;
+        let user_id = directory.resolve(&log, recipient)?;
+        if user_id == inner.profile.user_id {
+            return Err(Error::invalid("a file's owner always has access to it"));
+        }
+        drop(log);
+        inner.unshare_with(file_id, user_id, recipient).await?;
+        inner.flush(&*inner.log().await).await
+    }
+}
+
+impl Inner {
+    /// One of our own files, verified.
+    async fn own_file(&self, log: &sealpost_crypto::log::Log, file_id: FileId) -> Result<OpenFile> {
+        let view: FileView = self.caller.get(Call::new(routes::FILE, &[&file_id])).await?;
+        let claimed = Claimed { file_id, ..Claimed::from(&view) };
+        let file = self.open_file(log, &mut Pairs::default(), claimed).await?;
+        if file.share.context().sender == self.profile.user_id {
+            return Ok(file);
+        }
+        Err(Error::new(ErrorKind::NotFound, "not_found", "you have no file with this id")
+            .with_hint("Only a file's owner shares it. `sealpost ls` lists your files."))
+    }
+
+    async fn share_with(
+        &self,
+        file: &OpenFile,
+        directory: &Directory,
+        email: &EmailAddress,
+        terms: Terms,
+    ) -> Result<UserId> {
+        for _ in 0..ATTEMPTS {
+            let log = self.ops_log().await?;
+            let recipient = directory.resolve(&log, email)?;
+            if recipient == self.profile.user_id {
+                return Err(Error::invalid(format!(
+                    "{email} is your own address: the file is yours already"
+                )));
+            }
+            let mut pair = self.sent_pair(&log, recipient).await?;
+            let (sealed, entry) = self.seal_share(&log, file, recipient, &pair, terms)?;
+            match self.send_share(file.file_id(), sealed).await {
+                Ok(()) => {
+                    self.advance(&mut pair, &entry).await?;
+                    return Ok(recipient);
+                }
+                Err(error) if error.code() == "pair_conflict" => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(too_many_conflicts())
+    }
+
+    fn seal_share(
+        &self,
+        log: &sealpost_crypto::log::Log,
+        file: &OpenFile,
+        recipient: UserId,
+        pair: &PairState,
+        terms: Terms,
+    ) -> Result<(SealedShare, PairEntry)> {
+        let recipient =
+            log.active(recipient).ok_or_else(|| Error::internal("the recipient is not active"))?;
+        let request = ShareRequest {
+            manifest: file.share.manifest(),
+            file_key: &file.file_key,
+            recipient,
+            pair,
+            expiry: terms.expires_at.unwrap_or(0),
+            limit: terms.downloads.unwrap_or(0),
+            time: now(),
+        };
+        Ok(share::seal(&log.ops_signer(&self.account)?, &request)?)
+    }
+
+    async fn send_share(&self, file_id: FileId, sealed: SealedShare) -> Result<()> {
+        let body = ShareFile { shares: vec![sealed] };
+        let answer: ShareResults = self.caller.post(Call::new(routes::SHARE, &[&file_id]), &body).await?;
+        match answer.results.into_iter().next() {
+            Some(result) => result.problem.map_or(Ok(()), |problem| Err(problem.into())),
+            None => Err(Error::new(
+                ErrorKind::Server,
+                "unexpected_answer",
+                "the server did not say whether it shared",
+            )),
+        }
+    }
+
+    async fn unshare_with(&self, file_id: FileId, recipient: UserId, email: &EmailAddress) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            let log = self.ops_log().await?;
+            let mut pair = self.sent_pair(&log, recipient).await?;
+            if pair.live(file_id).is_none() {
+                let message = format!("the file is not shared with {email}");
+                return Err(Error::new(ErrorKind::NotFound, "not_shared", message));
+            }
+            let (record, entry) = share::unshare(&log.ops_signer(&self.account)?, &pair, file_id, now())?;
+            let body = UnshareFile { record: record.into_raw() };
+            match self.caller.post_empty(Call::new(routes::UNSHARE, &[&file_id]), Some(&body)).await {
+                Ok(()) => return self.advance(&mut pair, &entry).await,
+                Err(error) if error.code() == "pair_conflict" => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(too_many_conflicts())
+    }
+
+    async fn advance(&self, pair: &mut PairState, entry: &PairEntry) -> Result<()> {
+        pair.apply(entry)?;
+        let key = PairKey { sender: pair.sender(), recipient: pair.recipient() };
+        self.pin_pair(&key, pair).await
+    }
+}
+
+fn check_terms(terms: &Terms) -> Result<()> {
+    if terms.expires_at.is_some_and(|time| time <= now()) {
+        return Err(Error::invalid("the share would expire before it begins"));
+    }
+    if terms.downloads.is_some_and(|limit| limit == 0 || limit > MAX_DOWNLOAD_LIMIT) {
+        return Err(Error::invalid(format!("a share allows 1 to {MAX_DOWNLOAD_LIMIT} downloads")));
+    }
+    Ok(())
+}
+
+fn too_many_conflicts() -> Error {
+    Error::new(ErrorKind::Conflict, "pair_conflict", "other devices keep sharing with the same person")
+        .with_hint("Run the same command again.")
+}

@@ -1,0 +1,224 @@
+//! A signed-in account on one device: what every operation stands on.
+
+use std::sync::Arc;
+
+use sealpost_api::{account::AccountView, routes};
+use sealpost_crypto::{
+    account::Account,
+    id::{OrgId, UserId},
+    invite::Admission,
+    log::{Log, SignerError},
+    records::Role,
+};
+use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock};
+
+use crate::{
+    caller::Caller,
+    device::{Device, Profile},
+    directory::{Directory, Person},
+    error::{Error, ErrorKind, Result},
+    log_sync,
+    session::Session,
+    store::StateStore,
+    transport::{Call, NO_BODY, Transport},
+    vault::{VaultAccess, Vaulted},
+};
+
+/// Blob of the [`Admission`] that a joined account waits for.
+pub(crate) const ADMISSION: &str = "admission";
+
+/// A signed-in account. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct SignedIn {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub caller: Caller,
+    pub device: Device,
+    pub profile: Profile,
+    pub account: Account,
+    log: Arc<RwLock<Log>>,
+    vault: Mutex<Option<Vaulted>>,
+}
+
+/// Where an account stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Joined; whoever invited it has not been online since.
+    Pending,
+    /// Certified in the organisation's log.
+    Active,
+}
+
+/// Who is signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Address.
+    pub email: String,
+    /// Role: by the log once active, before that by the server's word.
+    pub role: Role,
+    /// The account.
+    pub user_id: UserId,
+    /// The organisation.
+    pub org_id: OrgId,
+    /// Its name.
+    pub org_name: String,
+    /// The server.
+    pub server: String,
+    /// Where the account stands.
+    pub status: Status,
+    /// While pending: who must come online.
+    pub inviter: Option<Person>,
+}
+
+impl SignedIn {
+    /// Takes up the session that `store` holds. Sends nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotSignedIn`]; [`ErrorKind::State`] if the store is damaged.
+    pub async fn resume(store: Arc<dyn StateStore>) -> Result<Self> {
+        let device = Device::new(store);
+        let seed = device.seed()?;
+        let profile = device
+            .profile()?
+            .ok_or_else(|| Error::state("the state folder has keys, and does not say whose they are"))?;
+        let account = Account::derive(&seed, profile.org_id, profile.user_id, profile.generation)?;
+        let log = log_sync::load(&device, profile.org_id)?
+            .ok_or_else(|| Error::state("the state folder has keys, and lacks the organisation's log"))?;
+        let transport = Transport::new(profile.server.parse()?)?;
+        let session = Session::resume(device.clone(), transport.clone())?;
+        Ok(Self::assemble(Caller::account(transport, session), device, profile, account, log))
+    }
+
+    pub(crate) fn assemble(
+        caller: Caller,
+        device: Device,
+        profile: Profile,
+        account: Account,
+        log: Log,
+    ) -> Self {
+        let log = Arc::new(RwLock::new(log));
+        Self { inner: Arc::new(Inner { caller, device, profile, account, log, vault: Mutex::new(None) }) }
+    }
+
+    /// Who is signed in, by the newest log.
+    pub async fn whoami(&self) -> Result<Identity> {
+        let inner = &self.inner;
+        let log = inner.synced_log().await?;
+        let member = log.member(inner.profile.user_id);
+        let (role, inviter) = match member {
+            Some(member) => (member.role, None),
+            None => inner.pending_role(&log).await?,
+        };
+        Ok(Identity {
+            email: inner.profile.email.clone(),
+            role,
+            user_id: inner.profile.user_id,
+            org_id: inner.profile.org_id,
+            org_name: log.name().to_owned(),
+            server: inner.profile.server.clone(),
+            status: if member.is_some() { Status::Active } else { Status::Pending },
+            inviter,
+        })
+    }
+
+    /// Ends the session here and on the server, and removes the keys from this device. Pins stay.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Network`] if the server could not be told; the keys are removed all the same.
+    pub async fn logout(self) -> Result<()> {
+        let told = self.inner.caller.post_empty(Call::new(routes::LOGOUT, &[]), NO_BODY).await;
+        self.inner.device.forget_session()?;
+        match told {
+            Err(error) if error.kind() != ErrorKind::NotSignedIn => Err(error
+                .context("signed out on this device, but the server could not be told")
+                .with_hint("The session there ends by itself when it is not used.")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Inner {
+    pub(crate) async fn log(&self) -> OwnedRwLockReadGuard<Log> {
+        Arc::clone(&self.log).read_owned().await
+    }
+
+    /// Syncs the log, pins it, and gives it.
+    pub(crate) async fn synced_log(&self) -> Result<OwnedRwLockReadGuard<Log>> {
+        let mut log = self.log.write().await;
+        let synced = log_sync::sync(&self.caller, Some(log.clone()), self.profile.org_id).await?;
+        if synced.size() > log.size() {
+            log_sync::save(&self.device, &synced)?;
+        }
+        *log = synced;
+        drop(log);
+        Ok(self.log().await)
+    }
+
+    /// As [`Inner::synced_log`], for operations of active members.
+    pub(crate) async fn member_log(&self) -> Result<OwnedRwLockReadGuard<Log>> {
+        let log = self.synced_log().await?;
+        self.check_admission(&log)?;
+        match log.signer(&self.account) {
+            Ok(_) => Ok(log),
+            Err(SignerError::Pending) => Err(pending()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// As [`Inner::member_log`], for what only Ops members do.
+    pub(crate) async fn ops_log(&self) -> Result<OwnedRwLockReadGuard<Log>> {
+        let log = self.member_log().await?;
+        if log.is_active_ops(self.profile.user_id) {
+            return Ok(log);
+        }
+        let message =
+            "your role is Client: Clients list and download what was shared with them, and nothing else";
+        Err(Error::new(ErrorKind::Forbidden, "role_forbidden", message)
+            .with_hint("Ask an Ops member of your organisation."))
+    }
+
+    /// Once the log has us: what was certified must be what was offered (§6).
+    fn check_admission(&self, log: &Log) -> Result<()> {
+        let Some(admission) = self.device.load::<Admission>(ADMISSION)? else { return Ok(()) };
+        if log.member(admission.user_id).is_none() {
+            return Ok(());
+        }
+        admission.check(log)?;
+        self.device.remove(ADMISSION)
+    }
+
+    async fn pending_role(&self, log: &Log) -> Result<(Role, Option<Person>)> {
+        let view: AccountView = self.caller.get(Call::new(routes::ACCOUNT, &[])).await?;
+        let directory = Directory::fetch(&self.caller, log).await?;
+        let role = match view.role {
+            sealpost_api::account::RoleName::Ops => Role::Ops,
+            sealpost_api::account::RoleName::Client => Role::Client,
+        };
+        Ok((role, view.inviter.and_then(|inviter| directory.person(inviter))))
+    }
+
+    pub(crate) fn access(&self) -> VaultAccess<'_> {
+        VaultAccess { caller: &self.caller, device: &self.device, account: &self.account }
+    }
+
+    /// Makes what an operation pinned durable.
+    pub(crate) async fn flush(&self, log: &Log) -> Result<()> {
+        self.vault().await?.flush(self.access(), log).await
+    }
+
+    /// The vault, fetched once a run.
+    pub(crate) async fn vault(&self) -> Result<tokio::sync::MappedMutexGuard<'_, Vaulted>> {
+        let mut slot = self.vault.lock().await;
+        if slot.is_none() {
+            *slot = Some(Vaulted::open(self.access()).await?);
+        }
+        tokio::sync::MutexGuard::try_map(slot, Option::as_mut).map_err(|_| Error::internal("no vault"))
+    }
+}
+
+fn pending() -> Error {
+    Error::new(ErrorKind::AccountPending, "account_pending", "your account has not been certified yet")
+        .with_hint("Whoever invited you must use Sealpost once more; then run the same command again.")
+}

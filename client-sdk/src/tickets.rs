@@ -1,0 +1,84 @@
+//! Downloads begun and receipts not delivered yet, on the device: a retry uses the same ticket, so it counts
+//! once (protocol §7.6), and a signed receipt is never lost.
+
+use std::collections::BTreeMap;
+
+use sealpost_crypto::{
+    id::{FileId, RecordId, TicketId},
+    record::RawRecord,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{device::Device, error::Result, file::OpenFile};
+
+const BLOB: &str = "tickets";
+
+#[derive(Default, Serialize, Deserialize)]
+struct Tickets {
+    /// Downloads begun, by file.
+    begun: BTreeMap<FileId, Begun>,
+    /// Receipts that the server may not have.
+    receipts: Vec<Waiting>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Begun {
+    share: RecordId,
+    ticket: TicketId,
+}
+
+/// A signed receipt that waits for the server.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Waiting {
+    pub file_id: FileId,
+    pub ticket: TicketId,
+    pub receipt: RawRecord,
+}
+
+/// The ticket of an unfinished download of the file.
+pub(crate) fn begun(device: &Device, file_id: FileId) -> Result<Option<TicketId>> {
+    Ok(load(device)?.begun.get(&file_id).map(|begun| begun.ticket))
+}
+
+/// Keeps the ticket, before the first request that counts.
+pub(crate) fn begin(device: &Device, file: &OpenFile, ticket: TicketId) -> Result<()> {
+    let mut tickets = load(device)?;
+    tickets.begun.insert(file.file_id(), Begun { share: file.share.id(), ticket });
+    device.save(BLOB, &tickets)
+}
+
+/// The download is finished, without a receipt.
+pub(crate) fn close(device: &Device, file: &OpenFile) -> Result<()> {
+    let mut tickets = load(device)?;
+    tickets.begun.remove(&file.file_id());
+    device.save(BLOB, &tickets)
+}
+
+/// The download is finished; its receipt waits for the server.
+pub(crate) fn close_with_receipt(
+    device: &Device,
+    file: &OpenFile,
+    ticket: TicketId,
+    receipt: &RawRecord,
+) -> Result<()> {
+    let mut tickets = load(device)?;
+    tickets.begun.remove(&file.file_id());
+    tickets.receipts.push(Waiting { file_id: file.file_id(), ticket, receipt: receipt.clone() });
+    device.save(BLOB, &tickets)
+}
+
+/// Every receipt that waits.
+pub(crate) fn receipts(device: &Device) -> Result<Vec<Waiting>> {
+    Ok(load(device)?.receipts)
+}
+
+/// The server has this one.
+pub(crate) fn receipt_sent(device: &Device, sent: &Waiting) -> Result<()> {
+    let mut tickets = load(device)?;
+    tickets.receipts.retain(|waiting| waiting.receipt != sent.receipt);
+    device.save(BLOB, &tickets)
+}
+
+fn load(device: &Device) -> Result<Tickets> {
+    Ok(device.load(BLOB)?.unwrap_or_default())
+}
