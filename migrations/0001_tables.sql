@@ -11,7 +11,7 @@ CREATE TABLE server (
     checkpoint_seed BYTEA NOT NULL,
     -- OPAQUE server setup, 128 bytes.
     opaque_setup BYTEA NOT NULL,
-    -- SHA-256 of the setup token; NULL once the organisation is founded.
+    -- SHA-256 of the setup token. Kept after founding, so that the founder's lost answer can be asked for again.
     setup_token_hash BYTEA,
     -- H(genesis); NULL until then.
     org_id BYTEA

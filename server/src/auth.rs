@@ -6,16 +6,28 @@
 use std::sync::{Arc, OnceLock};
 
 use axum::{
-    extract::{FromRef, FromRequestParts},
+    extract::{FromRef, FromRequestParts, RawPathParams},
     http::{header, request::Parts},
 };
 use sealpost_api::{
+    INVITE_SCHEME,
     account::{AccountStatus, RoleName},
     problem::ErrorCode,
 };
-use sealpost_crypto::id::{OrgId, UserId};
+use sealpost_crypto::{
+    encoding::from_base64,
+    id::{InviteId, OrgId, UserId},
+    invite::token_hash as invite_token_hash,
+    secret::InviteToken,
+};
+use zeroize::Zeroizing;
 
-use crate::{db::session, keys::SessionId, problem::ApiError, state::AppState};
+use crate::{
+    db::{self, invite::Progress, session},
+    keys::SessionId,
+    problem::ApiError,
+    state::AppState,
+};
 
 /// Where the request log learns who called; set once the session is known.
 #[derive(Clone, Default)]
@@ -52,9 +64,9 @@ impl Session {
         self.role
     }
 
-    /// Pending or active.
-    pub(crate) fn status(&self) -> AccountStatus {
-        self.status
+    /// Whether the account is certified.
+    pub(crate) fn is_active(&self) -> bool {
+        self.status == AccountStatus::Active
     }
 }
 
@@ -65,6 +77,28 @@ pub(crate) struct Member(Session);
 /// A live session of an active Ops member.
 #[derive(Debug, Clone)]
 pub(crate) struct OpsMember(Session);
+
+/// The holder of an invite's token, who has no account yet. On routes that name an invite, of that very one.
+#[derive(Debug, Clone)]
+pub(crate) struct Invitee {
+    invite_id: InviteId,
+}
+
+impl Invitee {
+    /// The invite.
+    pub(crate) fn invite_id(&self) -> InviteId {
+        self.invite_id
+    }
+}
+
+/// An invitee whose invite can still lead to an account, or any session.
+#[derive(Debug, Clone)]
+pub(crate) enum InviteeOrSession {
+    /// By the invite's token.
+    Invitee,
+    /// By an access token.
+    Session(Session),
+}
 
 impl std::ops::Deref for Member {
     type Target = Session;
@@ -136,6 +170,59 @@ where
             RoleName::Client => Err(ApiError::new(ErrorCode::RoleForbidden, "This is for Ops members.")),
         }
     }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Invitee
+where
+    AppState: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let state = AppState::from_ref(state);
+        let token = credentials(parts, INVITE_SCHEME).ok_or_else(invite_unknown)?;
+        let token = from_base64(token).and_then(|bytes| InviteToken::from_slice(&Zeroizing::new(bytes)));
+        let hash = invite_token_hash(&token.ok_or_else(invite_unknown)?);
+        let found = db::invite::by_token(&mut state.db.read().await?, &hash).await?;
+        let invite_id = found.ok_or_else(invite_unknown)?;
+        let path = RawPathParams::from_request_parts(parts, &state).await.map_err(|_| invite_unknown())?;
+        let named = path.iter().find(|(name, _)| *name == "invite_id").map(|(_, value)| value);
+        match named {
+            Some(named) if named != invite_id.to_string() => Err(invite_unknown()),
+            _ => Ok(Self { invite_id }),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for InviteeOrSession
+where
+    AppState: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        if credentials(parts, INVITE_SCHEME).is_none() {
+            return Session::from_request_parts(parts, state).await.map(Self::Session);
+        }
+        let invitee = Invitee::from_request_parts(parts, state).await?;
+        let state = AppState::from_ref(state);
+        let invite = db::invite::by_id(&mut state.db.read().await?, invitee.invite_id).await?;
+        let invite = invite.ok_or_else(invite_unknown)?;
+        match invite.state {
+            Progress::Accepted => Ok(Self::Invitee),
+            Progress::Open if invite.expiry()? > state.clock.seconds() => Ok(Self::Invitee),
+            Progress::Open => Err(ApiError::new(ErrorCode::InviteExpired, "This invite has expired.")),
+            Progress::Certified => Err(ApiError::new(ErrorCode::InviteUsed, "This invite was used.")),
+            Progress::Replaced => {
+                Err(ApiError::new(ErrorCode::InviteReplaced, "A newer invite took this one's place."))
+            }
+        }
+    }
+}
+
+fn invite_unknown() -> ApiError {
+    ApiError::new(ErrorCode::InviteUnknown, "There is no such invite.")
+        .hint("Check the code; ask your sender for a new one.")
 }
 
 /// No session, or it has ended: always the same words.

@@ -11,7 +11,7 @@
 
 use std::{path::Path, time::Duration};
 
-use sealpost_crypto::id::{IdError, InviteId, OrgId, UserId};
+use sealpost_crypto::id::{IdError, UserId};
 use sqlx::{
     PgPool, Postgres, Sqlite, SqlitePool, Transaction,
     migrate::MigrateError,
@@ -19,15 +19,32 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+pub(crate) mod account;
+pub(crate) mod invite;
+pub(crate) mod log;
+pub(crate) mod login;
+pub(crate) mod member;
+pub(crate) mod nonce;
 pub(crate) mod server;
 pub(crate) mod session;
 #[cfg(test)]
 mod tests;
 pub(crate) mod value;
+pub(crate) mod vault;
 
 /// Statements of every module, so that one test can prepare them all on both databases.
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&[&str]] = &[server::STATEMENTS, session::STATEMENTS];
+pub(crate) const STATEMENTS: &[&[&str]] = &[
+    account::STATEMENTS,
+    invite::STATEMENTS,
+    log::STATEMENTS,
+    login::STATEMENTS,
+    member::STATEMENTS,
+    nonce::STATEMENTS,
+    server::STATEMENTS,
+    session::STATEMENTS,
+    vault::STATEMENTS,
+];
 
 /// How long a request waits for a connection before 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -130,7 +147,9 @@ pub(crate) enum Lock<'a> {
     Organisation,
     /// Sign-ins under one credential id.
     Login(&'a [u8]),
-    /// One person's own things: vault, sessions, open uploads.
+    /// One session's refresh tokens.
+    Session(&'a [u8]),
+    /// One person's own things: vault, open uploads.
     User(UserId),
     /// One file.
     File(&'a [u8]),
@@ -230,6 +249,7 @@ impl Lock<'_> {
                 hash.chain_update([5]).chain_update(from.as_bytes()).chain_update(to.as_bytes())
             }
             Self::Share(id) => hash.chain_update([6]).chain_update(id),
+            Self::Session(id) => hash.chain_update([7]).chain_update(id),
         };
         let mut first = [0; 8];
         first.copy_from_slice(&hash.finalize()[..8]);
@@ -314,22 +334,3 @@ macro_rules! sql {
     };
 }
 pub(crate) use sql;
-
-/// What a registration nonce was issued for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Context {
-    /// The founder of this organisation.
-    Founder(OrgId),
-    /// The holder of this invite.
-    Invite(InviteId),
-}
-
-impl Context {
-    /// As stored; the two kinds differ in length.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Founder(id) => id.as_bytes(),
-            Self::Invite(id) => id.as_bytes(),
-        }
-    }
-}

@@ -11,7 +11,11 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use rand::Rng;
-use sealpost_crypto::sign::{SigningKey, SigningPublicKey};
+use sealpost_crypto::{
+    id::Digest,
+    password::ServerSetup,
+    sign::{SigningKey, SigningPublicKey},
+};
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -94,21 +98,28 @@ pub(crate) struct ServerKeys {
     pub access: AccessKeys,
     /// Successors of refresh tokens.
     pub refresh: ServerSecret,
-    /// Credential ids, so that known and unknown addresses look alike.
-    pub credential: ServerSecret,
+    credential: ServerSecret,
     /// Signs checkpoints.
     pub checkpoint: SigningKey,
+    /// OPAQUE.
+    pub opaque: ServerSetup,
 }
 
 impl ServerKeys {
     /// Derives everything from the stored secrets.
-    pub(crate) fn new(secrets: &Secrets) -> Self {
+    pub(crate) fn new(secrets: Secrets) -> Self {
         Self {
+            opaque: secrets.opaque_setup,
             access: AccessKeys::new(&secrets.secret.derive("sealpost/server/access")),
             refresh: secrets.secret.derive("sealpost/server/refresh"),
             credential: secrets.secret.derive("sealpost/server/credential"),
             checkpoint: SigningKey::from_seed(&secrets.checkpoint),
         }
+    }
+
+    /// What OPAQUE knows an address by, so that known and unknown ones look alike.
+    pub(crate) fn credential_id(&self, email: &str) -> Digest {
+        Digest::new(*self.credential.mac(email.as_bytes()))
     }
 
     /// The key under which checkpoints verify.

@@ -14,12 +14,18 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{observe, problem::ApiError, state::AppState};
 
+mod account;
+mod auth;
 mod health;
+mod invite;
+mod log;
+mod organisation;
 
 /// Everything the server answers.
 pub(crate) fn router(state: AppState) -> Router {
     let mut mount = Mount::default();
     service(&mut mount);
+    people(&mut mount);
     files(&mut mount);
     mount
         .router
@@ -37,6 +43,30 @@ fn service(mount: &mut Mount) {
     mount.at(routes::HEALTHZ, health::alive);
     mount.at(routes::READYZ, health::ready);
     mount.at(routes::SERVER, health::server);
+}
+
+fn people(mount: &mut Mount) {
+    mount.at(routes::ORGANISATION_REGISTER, organisation::register);
+    mount.at(routes::ORGANISATION, organisation::found);
+
+    mount.at(routes::LOGIN, auth::login);
+    mount.at(routes::LOGIN_FINISH, auth::finish);
+    mount.at(routes::REFRESH, auth::refresh);
+    mount.at(routes::LOGOUT, auth::logout);
+
+    mount.at(routes::ACCOUNT, account::account);
+    mount.at(routes::VAULT, account::vault);
+    mount.at(routes::PUT_VAULT, account::put_vault);
+    mount.at(routes::MEMBERS, account::members);
+
+    mount.at(routes::LOG, log::page);
+    mount.at(routes::APPEND_LOG, log::append);
+
+    mount.at(routes::CREATE_INVITE, invite::create);
+    mount.at(routes::INVITES, invite::list);
+    mount.at(routes::INVITE, invite::show);
+    mount.at(routes::INVITE_REGISTER, invite::register);
+    mount.at(routes::INVITE_ACCEPT, invite::accept);
 }
 
 /// Files, shares, downloads, receipts: not landed yet, so 404.

@@ -10,6 +10,7 @@ use sealpost_api::token::Token;
 use sealpost_crypto::{
     encoding::to_base64,
     id::Digest,
+    password::ServerSetup,
     secret::{InviteToken, SigningSeed},
 };
 use sha2::Digest as _;
@@ -100,7 +101,7 @@ pub(crate) async fn secrets(db: &Db) -> Result<Secrets, DbError> {
     let secrets = Secrets {
         secret: ServerSecret::random(),
         checkpoint: SigningSeed::random(),
-        opaque_setup: Zeroizing::new(Vec::new()),
+        opaque_setup: ServerSetup::generate(),
     };
     db::server::insert(&mut tx, &secrets).await?;
     tx.commit().await?;

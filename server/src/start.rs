@@ -130,7 +130,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let db = open(&config.database).await?;
     let secrets = setup::secrets(&db).await?;
     let setup_token = setup::setup_token(&db, &folder).await?;
-    let state = AppState::new(db.clone(), config.clock.clone(), ServerKeys::new(&secrets));
+    let keys = ServerKeys::new(secrets);
+    let state = AppState::new(db.clone(), config.clock.clone(), keys, folder.setup_token_path());
     let handle = Handle::new();
     let serving = serve(&config, listener, handle.clone(), state).await?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");

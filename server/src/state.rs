@@ -1,14 +1,17 @@
 //! What every handler shares.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
-use sealpost_api::problem::ErrorCode;
 use sealpost_crypto::id::OrgId;
 
 use crate::{
     clock::Clock,
     db::{self, Db, DbError},
     keys::ServerKeys,
+    org_log::{OrgLog, not_founded},
     problem::ApiError,
 };
 
@@ -24,6 +27,10 @@ pub(crate) struct Shared {
     pub clock: Clock,
     /// The server's secrets.
     pub keys: ServerKeys,
+    /// The organisation's log.
+    pub log: OrgLog,
+    /// The setup token's file, which founding removes.
+    pub setup_token: PathBuf,
     org_id: OnceLock<OrgId>,
 }
 
@@ -37,16 +44,14 @@ impl std::ops::Deref for AppState {
 
 impl AppState {
     /// Puts it together.
-    pub(crate) fn new(db: Db, clock: Clock, keys: ServerKeys) -> Self {
-        Self(Arc::new(Shared { db, clock, keys, org_id: OnceLock::new() }))
+    pub(crate) fn new(db: Db, clock: Clock, keys: ServerKeys, setup_token: PathBuf) -> Self {
+        let (log, org_id) = (OrgLog::default(), OnceLock::new());
+        Self(Arc::new(Shared { db, clock, keys, log, setup_token, org_id }))
     }
 
     /// The organisation; 503 `not_founded` while there is none.
     pub(crate) async fn org_id(&self) -> Result<OrgId, ApiError> {
-        self.org_id_if_founded().await?.ok_or_else(|| {
-            ApiError::new(ErrorCode::NotFounded, "This server keeps no organisation yet.")
-                .hint("Found one with the setup token that the server's first start printed.")
-        })
+        self.org_id_if_founded().await?.ok_or_else(not_founded)
     }
 
     /// The organisation, if there is one. Once there is, it never changes, so it is read once.

@@ -2,6 +2,7 @@
 
 use sealpost_crypto::{
     id::{Digest, OrgId},
+    password::ServerSetup,
     secret::SigningSeed,
 };
 use zeroize::Zeroizing;
@@ -14,7 +15,7 @@ statements! {
     INSERT = "INSERT INTO server (id, secret, checkpoint_seed, opaque_setup) VALUES (1, $1, $2, $3)";
     SET_SETUP_TOKEN = "UPDATE server SET setup_token_hash = $1 WHERE id = 1 AND org_id IS NULL";
     STANDING = "SELECT setup_token_hash, org_id FROM server WHERE id = 1";
-    FOUND = "UPDATE server SET org_id = $1, setup_token_hash = NULL WHERE id = 1 AND org_id IS NULL";
+    FOUND = "UPDATE server SET org_id = $1 WHERE id = 1 AND org_id IS NULL";
     PING = "SELECT id FROM server";
 }
 
@@ -24,8 +25,8 @@ pub(crate) struct Secrets {
     pub secret: ServerSecret,
     /// Signs checkpoints.
     pub checkpoint: SigningSeed,
-    /// OPAQUE server setup, 128 bytes.
-    pub opaque_setup: Zeroizing<Vec<u8>>,
+    /// OPAQUE.
+    pub opaque_setup: ServerSetup,
 }
 
 /// Whether there is an organisation, and if not, what its founder must know.
@@ -40,18 +41,18 @@ pub(crate) struct Standing {
 pub(crate) async fn secrets(tx: &mut Tx) -> Result<Option<Secrets>, DbError> {
     type Row = (Vec<u8>, Vec<u8>, Vec<u8>);
     let Some((secret, checkpoint, opaque)) = sql!(tx, optional Row: READ)? else { return Ok(None) };
-    let [secret, checkpoint, opaque_setup] = [secret, checkpoint, opaque].map(Zeroizing::new);
+    let [secret, checkpoint, opaque] = [secret, checkpoint, opaque].map(Zeroizing::new);
     Ok(Some(Secrets {
         secret: ServerSecret::from_slice(&secret).ok_or(DbError::Corrupt)?,
         checkpoint: SigningSeed::from_slice(&checkpoint).ok_or(DbError::Corrupt)?,
-        opaque_setup,
+        opaque_setup: ServerSetup::from_bytes(&opaque).map_err(|_| DbError::Corrupt)?,
     }))
 }
 
 /// Stores the secrets of a new server.
 pub(crate) async fn insert(tx: &mut Tx, secrets: &Secrets) -> Result<(), DbError> {
     let (secret, checkpoint) = (&secrets.secret.expose()[..], &secrets.checkpoint.expose()[..]);
-    sql!(tx, execute INSERT, secret, checkpoint, &secrets.opaque_setup[..])?;
+    sql!(tx, execute INSERT, secret, checkpoint, &secrets.opaque_setup.to_bytes()[..])?;
     Ok(())
 }
 
@@ -71,7 +72,7 @@ pub(crate) async fn standing(tx: &mut Tx) -> Result<Standing, DbError> {
     })
 }
 
-/// Notes that the organisation is founded; the setup token is void from here on.
+/// Notes that the organisation is founded; the setup token founds no other from here on.
 pub(crate) async fn found(tx: &mut Tx, org_id: OrgId) -> Result<(), DbError> {
     match sql!(tx, execute FOUND, &org_id.as_bytes()[..])? {
         1 => Ok(()),

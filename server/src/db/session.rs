@@ -14,8 +14,9 @@ statements! {
         WHERE s.session_id = $1 AND s.expires_at > $2 AND a.status < 3";
     INSERT = "INSERT INTO sessions (session_id, user_id, refresh_hash, rotated_at, expires_at) \
         VALUES ($1, $2, $3, $4, $5)";
-    READ = "SELECT user_id, refresh_hash, previous_hash, rotated_at FROM sessions \
-        WHERE session_id = $1 AND expires_at > $2";
+    READ = "SELECT s.refresh_hash, s.previous_hash, s.rotated_at \
+        FROM sessions s JOIN accounts a ON a.user_id = s.user_id \
+        WHERE s.session_id = $1 AND s.expires_at > $2 AND a.status < 3";
     ROTATE = "UPDATE sessions SET previous_hash = refresh_hash, refresh_hash = $2, rotated_at = $3, \
         expires_at = $4 WHERE session_id = $1";
     END = "DELETE FROM sessions WHERE session_id = $1";
@@ -38,9 +39,6 @@ pub(crate) struct Authorised {
 /// The refresh tokens of a session.
 #[derive(sqlx::FromRow)]
 pub(crate) struct Refreshable {
-    /// Whose session it is.
-    #[sqlx(try_from = "Vec<u8>")]
-    pub user_id: UserId,
     /// SHA-256 of the newest token.
     #[sqlx(try_from = "Vec<u8>")]
     pub refresh_hash: Digest,

@@ -78,3 +78,11 @@ pub(crate) const fn status_code(status: AccountStatus) -> i64 {
         AccountStatus::Revoked => 3,
     }
 }
+
+/// As the role column holds it.
+pub(crate) const fn role_code(role: RoleName) -> i64 {
+    match role {
+        RoleName::Client => Role::Client.code() as i64,
+        RoleName::Ops => Role::Ops.code() as i64,
+    }
+}

@@ -1,0 +1,146 @@
+//! Accounts: who there is, and what their sign-in rests on.
+
+use sealpost_api::account::{AccountStatus, AccountView, RoleName};
+use sealpost_crypto::{
+    encoding::Base64,
+    id::{OrgId, RecordId, UserId},
+    opening::Opening,
+    record::RawRecord,
+};
+
+use super::{
+    DbError, Tx, sql, statements,
+    value::{RoleColumn, StatusColumn, Stored, role_code, status_code, text},
+};
+
+statements! {
+    INSERT = "INSERT INTO accounts (user_id, email, name, salt, role, status, bundle_id, bundle, opaque_record, \
+        credential_id, credential, epoch, envelope, inviter, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13, $14)";
+    VIEW = "SELECT user_id, email, role, status, credential, envelope, inviter FROM accounts \
+        WHERE user_id = $1 AND status < 3";
+    BY_EMAIL = "SELECT user_id, status, opaque_record FROM accounts WHERE email = $1 AND status < 3";
+    BY_ID = "SELECT status, bundle_id, credential_id, opaque_record FROM accounts WHERE user_id = $1";
+    DELETE_PENDING = "DELETE FROM accounts WHERE user_id = $1 AND status = 1";
+    ACTIVATE = "UPDATE accounts SET status = 2 WHERE user_id = $1 AND status = 1 AND bundle_id = $2";
+}
+
+/// A new account.
+pub(crate) struct NewAccount<'a> {
+    /// Who it is.
+    pub opening: &'a Opening,
+    /// What they may do.
+    pub role: RoleName,
+    /// Pending, or active for the founder.
+    pub status: AccountStatus,
+    /// H(bundle).
+    pub bundle_id: RecordId,
+    /// Their keys.
+    pub bundle: &'a RawRecord,
+    /// OPAQUE registration record.
+    pub opaque_record: &'a [u8],
+    /// H(credential).
+    pub credential_id: RecordId,
+    /// The credential.
+    pub credential: &'a RawRecord,
+    /// The sealed seed.
+    pub envelope: &'a [u8],
+    /// Who invited them; `None` for the founder.
+    pub inviter: Option<UserId>,
+}
+
+/// What a sign-in needs to know of an address.
+#[derive(sqlx::FromRow)]
+pub(crate) struct SignIn {
+    /// Whose address it is.
+    #[sqlx(try_from = "Vec<u8>")]
+    pub user_id: UserId,
+    /// Pending or active.
+    #[sqlx(try_from = "i64")]
+    pub status: StatusColumn,
+    /// OPAQUE registration record.
+    pub opaque_record: Vec<u8>,
+}
+
+/// What a registration that may be a repeat is compared with.
+#[derive(sqlx::FromRow)]
+pub(crate) struct Registered {
+    /// Where the account stands.
+    #[sqlx(try_from = "i64")]
+    pub status: StatusColumn,
+    /// H(bundle).
+    #[sqlx(try_from = "Vec<u8>")]
+    pub bundle_id: RecordId,
+    /// H(credential).
+    #[sqlx(try_from = "Vec<u8>")]
+    pub credential_id: RecordId,
+    /// OPAQUE registration record.
+    pub opaque_record: Vec<u8>,
+}
+
+#[derive(sqlx::FromRow)]
+struct ViewRow {
+    #[sqlx(try_from = "Vec<u8>")]
+    user_id: UserId,
+    email: String,
+    #[sqlx(try_from = "i64")]
+    role: RoleColumn,
+    #[sqlx(try_from = "i64")]
+    status: StatusColumn,
+    #[sqlx(try_from = "String")]
+    credential: Stored,
+    envelope: Vec<u8>,
+    inviter: Option<Vec<u8>>,
+}
+
+/// Stores a new account, without its vault.
+pub(crate) async fn insert(tx: &mut Tx, new: &NewAccount<'_>, now: i64) -> Result<(), DbError> {
+    let (user, salt) = (&new.opening.user_id.as_bytes()[..], &new.opening.salt.as_bytes()[..]);
+    let (email, name) = (new.opening.email.as_str(), new.opening.name.as_str());
+    let (role, status) = (role_code(new.role), status_code(new.status));
+    let (bundle_id, bundle) = (&new.bundle_id.as_bytes()[..], text(new.bundle)?);
+    let (credential_id, credential) = (&new.credential_id.as_bytes()[..], text(new.credential)?);
+    let inviter = new.inviter.as_ref().map(|id| &id.as_bytes()[..]);
+    let (record, envelope) = (new.opaque_record, new.envelope);
+    sql!(
+        tx, execute INSERT, user, email, name, salt, role, status, bundle_id, bundle, record, credential_id,
+        credential, envelope, inviter, now
+    )?;
+    Ok(())
+}
+
+/// An account as its owner sees it; `None` once revoked.
+pub(crate) async fn view(tx: &mut Tx, org_id: OrgId, user: UserId) -> Result<Option<AccountView>, DbError> {
+    let Some(row) = sql!(tx, optional ViewRow: VIEW, &user.as_bytes()[..])? else { return Ok(None) };
+    Ok(Some(AccountView {
+        org_id,
+        user_id: row.user_id,
+        email: row.email,
+        role: row.role.0,
+        status: row.status.0,
+        credential: row.credential.0,
+        envelope: Base64(row.envelope),
+        inviter: row.inviter.as_deref().map(UserId::from_slice).transpose()?,
+    }))
+}
+
+/// The live account of an address.
+pub(crate) async fn by_email(tx: &mut Tx, email: &str) -> Result<Option<SignIn>, DbError> {
+    sql!(tx, optional SignIn: BY_EMAIL, email)
+}
+
+/// The account of an id, revoked ones too.
+pub(crate) async fn by_id(tx: &mut Tx, user: UserId) -> Result<Option<Registered>, DbError> {
+    sql!(tx, optional Registered: BY_ID, &user.as_bytes()[..])
+}
+
+/// Makes room for a pending person's second registration: sessions and vault go with the first.
+pub(crate) async fn delete_pending(tx: &mut Tx, user: UserId) -> Result<(), DbError> {
+    sql!(tx, execute DELETE_PENDING, &user.as_bytes()[..])?;
+    Ok(())
+}
+
+/// Makes a pending account active; false if it is not pending under this bundle.
+pub(crate) async fn activate(tx: &mut Tx, user: UserId, bundle: RecordId) -> Result<bool, DbError> {
+    Ok(sql!(tx, execute ACTIVATE, &user.as_bytes()[..], &bundle.as_bytes()[..])? == 1)
+}

@@ -1,0 +1,65 @@
+//! Who is in the organisation, by address and name.
+
+use sealpost_api::account::{AccountStatus, MemberView};
+use sealpost_crypto::{
+    id::{Digest, UserId},
+    opening::Opening,
+};
+
+use super::{
+    DbError, Tx, sql, statements,
+    value::{RoleColumn, StatusColumn, int},
+};
+
+statements! {
+    /// Accounts, and people invited who have none yet.
+    EVERYBODY = "SELECT user_id, salt, email, name, role, status FROM accounts WHERE user_id > $1 \
+        UNION ALL \
+        SELECT i.user_id, i.salt, i.email, i.name, i.role, 1 FROM invites i \
+        WHERE i.user_id > $1 AND i.state = 1 AND i.expiry > $2 \
+        AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.user_id = i.user_id) \
+        ORDER BY 1 LIMIT $3";
+    /// Also those who left: what they signed before still names them.
+    OPS = "SELECT user_id, salt, email, name, role, status FROM accounts \
+        WHERE user_id > $1 AND role = 2 AND status > 1 ORDER BY user_id LIMIT $2";
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    #[sqlx(try_from = "Vec<u8>")]
+    user_id: UserId,
+    #[sqlx(try_from = "Vec<u8>")]
+    salt: Digest,
+    email: String,
+    name: String,
+    #[sqlx(try_from = "i64")]
+    role: RoleColumn,
+    #[sqlx(try_from = "i64")]
+    status: StatusColumn,
+}
+
+impl Row {
+    fn view(self) -> Result<MemberView, DbError> {
+        let Self { user_id, salt, name, .. } = self;
+        let email = self.email.parse().map_err(|_| DbError::Corrupt)?;
+        let status: AccountStatus = self.status.0;
+        Ok(MemberView { opening: Opening { user_id, salt, email, name }, role: self.role.0, status })
+    }
+}
+
+/// Everybody, pending and invited people too, for Ops; by user id after `after`. `now` is in seconds.
+pub(crate) async fn everybody(
+    tx: &mut Tx,
+    after: &[u8],
+    now: u64,
+    limit: u32,
+) -> Result<Vec<MemberView>, DbError> {
+    let rows = sql!(tx, all Row: EVERYBODY, after, int(now), i64::from(limit))?;
+    rows.into_iter().map(Row::view).collect()
+}
+
+/// The Ops members, for everybody.
+pub(crate) async fn ops(tx: &mut Tx, after: &[u8], limit: u32) -> Result<Vec<MemberView>, DbError> {
+    let rows = sql!(tx, all Row: OPS, after, i64::from(limit))?;
+    rows.into_iter().map(Row::view).collect()
+}

@@ -1,0 +1,40 @@
+//! Nonces for registrations: issued for one purpose, used once.
+
+use sealpost_crypto::id::{Digest, InviteId, OrgId};
+
+use super::{DbError, Tx, sql, statements};
+
+statements! {
+    INSERT = "INSERT INTO registrations (nonce, context, started_at) VALUES ($1, $2, $3)";
+    TAKE = "DELETE FROM registrations WHERE nonce = $1 AND context = $2 AND started_at > $3";
+}
+
+/// What a nonce was issued for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Context {
+    /// The founder of this organisation.
+    Founder(OrgId),
+    /// The holder of this invite.
+    Invite(InviteId),
+}
+
+impl Context {
+    /// As stored; the two kinds differ in length.
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Founder(id) => id.as_bytes(),
+            Self::Invite(id) => id.as_bytes(),
+        }
+    }
+}
+
+/// Remembers a nonce that was issued at `now`.
+pub(crate) async fn insert(tx: &mut Tx, nonce: Digest, context: Context, now: i64) -> Result<(), DbError> {
+    sql!(tx, execute INSERT, &nonce.as_bytes()[..], context.as_bytes(), now)?;
+    Ok(())
+}
+
+/// Uses a nonce up; false if it was not issued for `context` after `since`, or was used before.
+pub(crate) async fn take(tx: &mut Tx, nonce: Digest, context: Context, since: i64) -> Result<bool, DbError> {
+    Ok(sql!(tx, execute TAKE, &nonce.as_bytes()[..], context.as_bytes(), since)? == 1)
+}
