@@ -36,7 +36,8 @@ impl OrgLog {
     pub(crate) async fn synced(&self, tx: &mut Tx) -> Result<Reading<'_>, ApiError> {
         let size = db::log::size(tx).await?;
         let guard = self.0.read().await;
-        if let Ok(log) = RwLockReadGuard::try_map(guard, |log| log.as_ref().filter(|log| log.size() >= size)) {
+        if let Ok(log) = RwLockReadGuard::try_map(guard, |log| log.as_ref().filter(|log| log.size() >= size))
+        {
             return Ok(log);
         }
         let mut place = self.0.write().await;

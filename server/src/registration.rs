@@ -67,10 +67,7 @@ pub(crate) async fn challenge(
 impl<'a> Checked<'a> {
     /// Checks everything that rests on no secret. Whether the nonce is one of ours is [`Checked::use_nonce`]'s to
     /// say.
-    pub(crate) fn check(
-        registration: &'a Registration,
-        expected: &Expected<'a>,
-    ) -> Result<Self, ApiError> {
+    pub(crate) fn check(registration: &'a Registration, expected: &Expected<'a>) -> Result<Self, ApiError> {
         let record = RegistrationRecord::parse(&registration.opaque_record.0)
             .map_err(|_| ApiError::malformed("The OPAQUE registration record is malformed."))?;
         let bundle = VerifiedBundle::verify(registration.bundle.clone(), registration.bundle.id())
@@ -185,8 +182,7 @@ fn check_credential(
     account_key: bool,
 ) -> Result<VerifiedCredential, ApiError> {
     let invalid = |error| ApiError::record_invalid(format!("The credential is not valid: {error}."));
-    let credential =
-        VerifiedCredential::verify(registration.credential.clone(), bundle).map_err(invalid)?;
+    let credential = VerifiedCredential::verify(registration.credential.clone(), bundle).map_err(invalid)?;
     let change = CredentialChange {
         // Compared with the one we issued when it is used up.
         nonce: credential.get().nonce,

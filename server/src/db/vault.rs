@@ -32,11 +32,7 @@ pub(crate) async fn read(tx: &mut Tx, user: UserId) -> Result<VaultBlob, DbError
     type Row = (i64, Vec<u8>, Vec<u8>, Vec<u8>);
     let row = sql!(tx, optional Row: READ, &user.as_bytes()[..])?;
     let (version, previous, _, sealed) = row.ok_or(DbError::Corrupt)?;
-    Ok(VaultBlob {
-        version: uint(version)?,
-        previous: Digest::from_slice(&previous)?,
-        blob: Base64(sealed),
-    })
+    Ok(VaultBlob { version: uint(version)?, previous: Digest::from_slice(&previous)?, blob: Base64(sealed) })
 }
 
 /// Puts `next` in place if it follows the stored vault, or is it; false if it does not.

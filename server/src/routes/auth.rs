@@ -33,7 +33,8 @@ pub(super) async fn login(
     Json(request): Json<LoginStart>,
 ) -> Result<axum::Json<LoginChallenge>, ApiError> {
     let org_id = state.org_id().await?;
-    let email: EmailAddress = request.email.parse().map_err(|_| ApiError::malformed("Not an e-mail address."))?;
+    let email: EmailAddress =
+        request.email.parse().map_err(|_| ApiError::malformed("Not an e-mail address."))?;
     let account = db::account::by_email(&mut state.db.read().await?, email.as_str()).await?;
     let record = account.as_ref().map(|account| RegistrationRecord::parse(&account.opaque_record));
     let record = record.transpose().map_err(|_| DbError::Corrupt)?;
@@ -111,10 +112,7 @@ pub(super) async fn refresh(
 }
 
 /// `POST /auth/logout`: from here on neither token of the session is worth anything.
-pub(super) async fn logout(
-    State(state): State<AppState>,
-    session: Session,
-) -> Result<StatusCode, ApiError> {
+pub(super) async fn logout(State(state): State<AppState>, session: Session) -> Result<StatusCode, ApiError> {
     let mut tx = state.db.write().await?;
     db::session::end(&mut tx, session.session_id()).await?;
     tx.commit().await?;

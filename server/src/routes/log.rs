@@ -72,7 +72,10 @@ fn claim(record: &RawRecord) -> Result<Certify, ApiError> {
         .claim()
         .map_err(|error| ApiError::record_invalid(format!("The entry is not valid: {error}.")))?;
     if !entry.replaces.is_zero() {
-        return Err(ApiError::new(ErrorCode::Unsupported, "This version of the server replaces no accounts yet."));
+        return Err(ApiError::new(
+            ErrorCode::Unsupported,
+            "This version of the server replaces no accounts yet.",
+        ));
     }
     Ok(entry)
 }

@@ -8,13 +8,7 @@ use sealpost_api::{
     problem::ErrorCode,
     token::Token,
 };
-use sealpost_crypto::{
-    email::EmailAddress,
-    id::OrgId,
-    log::Log,
-    record::RawRecord,
-    records::Genesis,
-};
+use sealpost_crypto::{email::EmailAddress, id::OrgId, log::Log, record::RawRecord, records::Genesis};
 use subtle::ConstantTimeEq;
 
 use crate::{
@@ -37,7 +31,8 @@ pub(super) async fn register(
     if check_token(&mut tx, &request.setup_token).await?.is_some() {
         return Err(already_founded());
     }
-    let email: EmailAddress = request.email.parse().map_err(|_| ApiError::malformed("Not an e-mail address."))?;
+    let email: EmailAddress =
+        request.email.parse().map_err(|_| ApiError::malformed("Not an e-mail address."))?;
     let context = Context::Founder(request.org_id);
     let answer = registration::challenge(&state, &mut tx, context, email.as_str(), &request.request).await?;
     tx.commit().await?;

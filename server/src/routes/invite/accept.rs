@@ -1,6 +1,8 @@
 //! Taking an ACCEPT: it uses the invite up and makes the account, pending until certified.
 
-use sealpost_api::{account::AccountStatus, auth::Session as NewSession, invite::AcceptInvite, problem::ErrorCode};
+use sealpost_api::{
+    account::AccountStatus, auth::Session as NewSession, invite::AcceptInvite, problem::ErrorCode,
+};
 use sealpost_crypto::{
     id::OrgId,
     opening::Opening,
@@ -65,8 +67,8 @@ fn verify<'a>(
     let expected = Expected { org_id, opening, account_key: offer.account_key };
     let account = Checked::check(&request.registration, &expected)?;
     let invalid = |error: RecordError| ApiError::record_invalid(format!("The ACCEPT is not valid: {error}."));
-    let accept = Signed::<Accept>::verify(request.accept.clone(), account.bundle().signing_key())
-        .map_err(invalid)?;
+    let accept =
+        Signed::<Accept>::verify(request.accept.clone(), account.bundle().signing_key()).map_err(invalid)?;
     let says = (accept.org_id, accept.signer, accept.signer_bundle, accept.offer);
     if says != (org_id, invite.user_id, account.bundle_id(), invite.offer_id) {
         return Err(ApiError::record_invalid("The ACCEPT does not answer this invite's OFFER."));

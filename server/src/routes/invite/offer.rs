@@ -57,9 +57,7 @@ pub(super) async fn store(
 /// Everything that the log and the record themselves can tell.
 fn verify(log: &Log, ops: &OpsMember, request: &CreateInvite) -> Result<Signed<Offer>, ApiError> {
     check_opening(&request.opening)?;
-    let offer = log
-        .verify_authored::<Offer>(request.offer.clone())
-        .map_err(|error| invalid(&error))?;
+    let offer = log.verify_authored::<Offer>(request.offer.clone()).map_err(|error| invalid(&error))?;
     if offer.signer != ops.user_id() {
         return Err(ApiError::record_invalid("The OFFER is signed by somebody else than the caller."));
     }
@@ -82,8 +80,11 @@ fn invalid(error: &dyn std::fmt::Display) -> ApiError {
 fn refused(error: &StandingError) -> ApiError {
     match error {
         StandingError::Ahead | StandingError::Position(PositionError::Unproven | PositionError::Fork(_)) => {
-            ApiError::new(ErrorCode::LogUnknown, "The OFFER names a log state that this server does not have.")
-                .hint("The server may have been restored from a backup: tell whoever runs it.")
+            ApiError::new(
+                ErrorCode::LogUnknown,
+                "The OFFER names a log state that this server does not have.",
+            )
+            .hint("The server may have been restored from a backup: tell whoever runs it.")
         }
         error => invalid(error),
     }
@@ -91,11 +92,15 @@ fn refused(error: &StandingError) -> ApiError {
 
 fn check_limits(offer: &Offer, request: &CreateInvite, now: u64) -> Result<(), ApiError> {
     if offer.role == Role::Ops {
-        return Err(ApiError::new(ErrorCode::Unsupported, "This version of the server invites Clients only."));
+        return Err(ApiError::new(
+            ErrorCode::Unsupported,
+            "This version of the server invites Clients only.",
+        ));
     }
     if offer.expiry <= now {
-        return Err(ApiError::record_invalid("The OFFER has expired already.")
-            .hint("Check this machine's clock."));
+        return Err(
+            ApiError::record_invalid("The OFFER has expired already.").hint("Check this machine's clock.")
+        );
     }
     if offer.expiry > now + MAX_INVITE_SECONDS + CLOCK_SKEW_SECONDS {
         let detail = format!("An invite may stay open for at most {} days.", MAX_INVITE_SECONDS / 86_400);
