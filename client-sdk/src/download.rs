@@ -24,6 +24,7 @@ use crate::{
     directory::{Directory, Person},
     error::{Error, Result},
     file::{Claimed, OpenFile},
+    log_sync,
     pairs::Pairs,
     progress::{Meter, OnProgress},
     session::now,
@@ -59,6 +60,11 @@ impl SignedIn {
     /// [`crate::ErrorKind::NotFound`] if there is none, or not for us, or not any more;
     /// [`crate::ErrorKind::Verification`] if anything about it does not verify.
     pub async fn download(&self, file_id: FileId) -> Result<Download> {
+        let behind = |outcome: &Result<Download>| outcome.as_ref().is_err_and(log_sync::is_behind);
+        log_sync::again_if_behind(behind, || self.look_up(file_id)).await
+    }
+
+    async fn look_up(&self, file_id: FileId) -> Result<Download> {
         let inner = &self.inner;
         let log = inner.member_log().await?;
         let (ticket, file) = inner.open_under_ticket(&log, file_id).await?;

@@ -20,6 +20,7 @@ mod list;
 mod log_sync;
 mod login;
 mod new_account;
+mod outbox;
 mod pairs;
 mod progress;
 mod register;

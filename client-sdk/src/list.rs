@@ -18,6 +18,7 @@ use crate::{
     directory::{Directory, Person},
     error::{Error, Result},
     file::{Claimed, OpenFile},
+    log_sync,
     pairs::Pairs,
     signed_in::{Inner, SignedIn},
     transport::Call,
@@ -138,6 +139,10 @@ pub struct ReceiptInfo {
 impl SignedIn {
     /// Our own files, newest first.
     pub async fn files(&self, cursor: Option<String>) -> Result<Page<OwnFile>> {
+        log_sync::again_if_behind(any_behind, || self.files_page(cursor.clone())).await
+    }
+
+    async fn files_page(&self, cursor: Option<String>) -> Result<Page<OwnFile>> {
         let inner = &self.inner;
         let log = inner.ops_log().await?;
         let directory = Directory::fetch(&inner.caller, &log).await?;
@@ -155,6 +160,10 @@ impl SignedIn {
 
     /// What was shared with us and can still be downloaded, newest first.
     pub async fn shared(&self, cursor: Option<String>) -> Result<Page<SharedFile>> {
+        log_sync::again_if_behind(any_behind, || self.shared_page(cursor.clone())).await
+    }
+
+    async fn shared_page(&self, cursor: Option<String>) -> Result<Page<SharedFile>> {
         let inner = &self.inner;
         let log = inner.member_log().await?;
         let directory = Directory::fetch(&inner.caller, &log).await?;
@@ -177,6 +186,14 @@ impl SignedIn {
         file_id: Option<FileId>,
         cursor: Option<String>,
     ) -> Result<Page<ReceiptInfo>> {
+        log_sync::again_if_behind(any_behind, || self.receipts_page(file_id, cursor.clone())).await
+    }
+
+    async fn receipts_page(
+        &self,
+        file_id: Option<FileId>,
+        cursor: Option<String>,
+    ) -> Result<Page<ReceiptInfo>> {
         let inner = &self.inner;
         let log = inner.ops_log().await?;
         let directory = Directory::fetch(&inner.caller, &log).await?;
@@ -191,6 +208,10 @@ impl SignedIn {
         inner.flush(&log).await?;
         Ok(list.page)
     }
+}
+
+fn any_behind<T>(page: &Result<Page<T>>) -> bool {
+    page.as_ref().is_ok_and(|page| page.rejected.iter().any(|entry| log_sync::is_behind(&entry.error)))
 }
 
 /// A page while it is verified.

@@ -63,6 +63,24 @@ pub(crate) async fn sync(caller: &Caller, known: Option<Log>, org_id: OrgId) -> 
     }
 }
 
+/// Runs `attempt` again when its outcome names a log state beyond ours: the log may have grown between our sync
+/// and the answer. What is still beyond it then, the server withholds.
+pub(crate) async fn again_if_behind<T, F>(
+    is_behind: impl Fn(&Result<T>) -> bool,
+    attempt: impl Fn() -> F,
+) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let outcome = attempt().await;
+    if is_behind(&outcome) { attempt().await } else { outcome }
+}
+
+/// Whether a record names a log state that ours has not reached.
+pub(crate) fn is_behind(error: &Error) -> bool {
+    matches!(error.code(), "log_behind" | "position_unproven")
+}
+
 fn extend(log: &mut Option<Log>, entries: Vec<LogEntry>, org_id: OrgId) -> Result<()> {
     for entry in entries {
         match log {

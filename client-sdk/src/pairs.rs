@@ -45,7 +45,9 @@ impl Pairs {
 impl Inner {
     /// The verified history of what we shared with `recipient`.
     pub(crate) async fn sent_pair(&self, log: &Log, recipient: UserId) -> Result<PairState> {
-        self.sync_pair(log, PairKey { sender: self.profile.user_id, recipient }).await
+        let key = PairKey { sender: self.profile.user_id, recipient };
+        self.resend_pair_record(&key).await?;
+        self.sync_pair(log, key).await
     }
 
     async fn sync_pair(&self, log: &Log, key: PairKey) -> Result<PairState> {

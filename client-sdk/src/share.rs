@@ -1,10 +1,6 @@
 //! Sharing a file with people, and ending a share (protocol §7).
 
-use sealpost_api::{
-    file::{FileView, ShareFile, ShareResults, UnshareFile},
-    limits::MAX_DOWNLOAD_LIMIT,
-    routes,
-};
+use sealpost_api::{file::FileView, limits::MAX_DOWNLOAD_LIMIT, routes};
 use sealpost_crypto::{
     email::EmailAddress,
     id::{FileId, UserId},
@@ -17,6 +13,7 @@ use crate::{
     directory::Directory,
     error::{Error, ErrorKind, Result},
     file::{Claimed, OpenFile},
+    outbox::Outgoing,
     pairs::Pairs,
     session::now,
     signed_in::{Inner, SignedIn},
@@ -113,8 +110,12 @@ impl Inner {
                 )));
             }
             let mut pair = self.sent_pair(&log, recipient).await?;
+            let key = PairKey { sender: self.profile.user_id, recipient };
             let (sealed, entry) = self.seal_share(&log, file, recipient, &pair, terms)?;
-            match self.send_share(file.file_id(), sealed).await {
+            match self
+                .send_pair_record(&key, Outgoing::Share { file_id: file.file_id(), share: sealed })
+                .await
+            {
                 Ok(()) => {
                     self.advance(&mut pair, &entry).await?;
                     return Ok(recipient);
@@ -148,19 +149,6 @@ impl Inner {
         Ok(share::seal(&log.ops_signer(&self.account)?, &request)?)
     }
 
-    async fn send_share(&self, file_id: FileId, sealed: SealedShare) -> Result<()> {
-        let body = ShareFile { shares: vec![sealed] };
-        let answer: ShareResults = self.caller.post(Call::new(routes::SHARE, &[&file_id]), &body).await?;
-        match answer.results.into_iter().next() {
-            Some(result) => result.problem.map_or(Ok(()), |problem| Err(problem.into())),
-            None => Err(Error::new(
-                ErrorKind::Server,
-                "unexpected_answer",
-                "the server did not say whether it shared",
-            )),
-        }
-    }
-
     async fn unshare_with(&self, file_id: FileId, recipient: UserId, email: &EmailAddress) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let log = self.ops_log().await?;
@@ -170,8 +158,9 @@ impl Inner {
                 return Err(Error::new(ErrorKind::NotFound, "not_shared", message));
             }
             let (record, entry) = share::unshare(&log.ops_signer(&self.account)?, &pair, file_id, now())?;
-            let body = UnshareFile { record: record.into_raw() };
-            match self.caller.post_empty(Call::new(routes::UNSHARE, &[&file_id]), Some(&body)).await {
+            let outgoing = Outgoing::Unshare { file_id, record: record.into_raw() };
+            let key = PairKey { sender: self.profile.user_id, recipient };
+            match self.send_pair_record(&key, outgoing).await {
                 Ok(()) => return self.advance(&mut pair, &entry).await,
                 Err(error) if error.code() == "pair_conflict" => {}
                 Err(error) => return Err(error),

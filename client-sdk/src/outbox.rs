@@ -1,0 +1,76 @@
+//! Signed pair records that may not have arrived (protocol §5, "Concurrent writers"): kept before they are sent,
+//! sent again byte for byte before anything new is signed for the same pair, so that no two records of ours ever
+//! claim one place.
+
+use sealpost_api::{
+    file::{ShareFile, ShareResults, UnshareFile},
+    routes,
+};
+use sealpost_crypto::{id::FileId, record::RawRecord, share::SealedShare, vault::PairKey};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    signed_in::Inner,
+    transport::Call,
+};
+
+/// A signed record on its way.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) enum Outgoing {
+    Share { file_id: FileId, share: SealedShare },
+    Unshare { file_id: FileId, record: RawRecord },
+}
+
+impl Inner {
+    /// Keeps `record`, sends it, and forgets it once the server has decided about it.
+    pub(crate) async fn send_pair_record(&self, key: &PairKey, record: Outgoing) -> Result<()> {
+        self.device.save(&blob(key), &record)?;
+        let outcome = self.post_pair_record(record).await;
+        if outcome.as_ref().map_or_else(is_decided, |()| true) {
+            self.device.remove(&blob(key))?;
+        }
+        outcome
+    }
+
+    /// Sends again what an interrupted run may not have delivered. Whether the server takes it or has another
+    /// record in its place, the pair's history tells afterwards.
+    pub(crate) async fn resend_pair_record(&self, key: &PairKey) -> Result<()> {
+        let Some(record) = self.device.load::<Outgoing>(&blob(key))? else { return Ok(()) };
+        match self.post_pair_record(record).await {
+            Err(error) if !is_decided(&error) => Err(error),
+            _ => self.device.remove(&blob(key)),
+        }
+    }
+
+    async fn post_pair_record(&self, record: Outgoing) -> Result<()> {
+        match record {
+            Outgoing::Share { file_id, share } => {
+                let body = ShareFile { shares: vec![share] };
+                let answer: ShareResults =
+                    self.caller.post(Call::new(routes::SHARE, &[&file_id]), &body).await?;
+                match answer.results.into_iter().next() {
+                    Some(result) => result.problem.map_or(Ok(()), |problem| Err(problem.into())),
+                    None => Err(undecided()),
+                }
+            }
+            Outgoing::Unshare { file_id, record } => {
+                let body = UnshareFile { record };
+                self.caller.post_empty(Call::new(routes::UNSHARE, &[&file_id]), Some(&body)).await
+            }
+        }
+    }
+}
+
+/// Whether the server said what became of the record, rather than failing on the way.
+fn is_decided(error: &Error) -> bool {
+    !matches!(error.kind(), ErrorKind::Network | ErrorKind::Server | ErrorKind::NotSignedIn)
+}
+
+fn undecided() -> Error {
+    Error::new(ErrorKind::Server, "unexpected_answer", "the server did not say whether it shared")
+}
+
+fn blob(key: &PairKey) -> String {
+    format!("outbox-{}", key.recipient)
+}
