@@ -1,2 +1,56 @@
-//! Placeholder.
-fn main() {}
+//! `sealpost`: server and command line.
+
+mod args;
+mod commands;
+mod config;
+mod context;
+mod exit;
+mod failure;
+mod hint;
+mod output;
+mod printer;
+mod progress;
+mod prompt;
+mod qr;
+mod signal;
+mod text;
+mod time;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{args::Cli, exit::Exit, failure::Failure};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error).into(),
+    };
+    // Fails only when a provider was installed before, which then is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let printer = context::printer(&cli.global);
+    match commands::run(cli, printer) {
+        Ok(()) => Exit::Ok.into(),
+        Err(failure) => {
+            printer.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+/// Help and version on standard output; a mistake on standard error, and as JSON too if that was asked for.
+fn usage(error: &clap::Error) -> Exit {
+    // When the standard streams are gone there is nowhere left to say so.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return Exit::Ok;
+    }
+    if std::env::args_os().any(|argument| argument == "--json") {
+        let text = error.render().to_string();
+        let summary = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let failure = Failure::usage(summary).hint("Run `sealpost --help`.");
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), (hint::json(&failure) + "\n").as_bytes());
+    }
+    Exit::Usage
+}

@@ -10,6 +10,7 @@ mod content;
 mod convert;
 mod device;
 mod directory;
+mod disclose;
 mod download;
 mod error;
 mod file;
@@ -56,7 +57,7 @@ pub use sealpost_crypto::{
     kit::{KitText, account_key_from_code},
     password::Password,
     records::Role,
-    secret::AccountKey,
+    secret::{AccountKey, FileKey},
 };
 pub use server_url::ServerUrl;
 pub use share::{ShareOutcome, Terms};

@@ -83,7 +83,11 @@ impl SignedIn {
 
 impl Inner {
     /// One of our own files, verified.
-    async fn own_file(&self, log: &sealpost_crypto::log::Log, file_id: FileId) -> Result<OpenFile> {
+    pub(crate) async fn own_file(
+        &self,
+        log: &sealpost_crypto::log::Log,
+        file_id: FileId,
+    ) -> Result<OpenFile> {
         let view: FileView = self.caller.get(Call::new(routes::FILE, &[&file_id])).await?;
         let claimed = Claimed { file_id, ..Claimed::from(&view) };
         let file = self.open_file(log, &mut Pairs::default(), claimed).await?;

@@ -1,0 +1,172 @@
+//! The command line's grammar, and nothing else: what the words mean is in [`crate::commands`].
+
+mod account;
+mod file;
+mod serve;
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+pub use account::{InitArgs, InviteArgs, JoinArgs, LoginArgs, RoleArg};
+pub use file::{
+    DemoArgs, DownloadArgs, ListArgs, ReceiptsArgs, ShareArgs, TermsArgs, UnshareArgs, UploadArgs,
+};
+pub use serve::{BlobsArg, DatabaseArg, ServeArgs};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0 done · 2 usage · 3 authentication · 4 not found, expired or not shared · 5 forbidden
+  6 network or server · 7 verification failed · 8 local file · 130 interrupted
+
+Every flag that names an environment variable can also be set there; server, email and
+password_file also in config.json (in --home, else ~/.config/sealpost).";
+
+/// Deliver files that nobody but their recipient can read, and prove later that you did.
+#[derive(Debug, Parser)]
+#[command(name = "sealpost", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(disable_help_subcommand = true)]
+pub struct Cli {
+    /// Flags that every command takes.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalArgs {
+    /// The server, such as https://files.example.org
+    #[arg(long, value_name = "URL", env = "SEALPOST_SERVER", global = true)]
+    pub server: Option<String>,
+    /// Folder with config, keys and pins of one identity [default: XDG folders]
+    #[arg(long, value_name = "DIR", env = "SEALPOST_HOME", global = true)]
+    pub home: Option<PathBuf>,
+    /// File whose first line is the password; nothing prompts then
+    #[arg(long, value_name = "FILE", env = "SEALPOST_PASSWORD_FILE", global = true)]
+    pub password_file: Option<PathBuf>,
+    /// Take the password from the first line of standard input; nothing prompts then
+    #[arg(long, global = true)]
+    pub password_stdin: bool,
+    /// Data as JSON on standard output, errors as JSON on standard error too
+    #[arg(long, global = true, conflicts_with = "quiet")]
+    pub json: bool,
+    /// Print just the ids
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more about what is done
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// Answer every confirmation with yes
+    #[arg(short, long, global = true)]
+    pub yes: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a server
+    Serve(ServeArgs),
+    /// Found the organisation on a fresh server: its first Ops member
+    Init(InitArgs),
+    /// Invite a person; hand the code over outside of this server
+    Invite(InviteArgs),
+    /// Accept an invite: make your account
+    Join(JoinArgs),
+    /// Sign in on this device
+    Login(LoginArgs),
+    /// End the session on this device
+    Logout,
+    /// Who is signed in, and where
+    Whoami,
+    /// Seal files and store them; share them at once with --to
+    Upload(UploadArgs),
+    /// Share a file of yours
+    Share(ShareArgs),
+    /// End a share of yours
+    Unshare(UnshareArgs),
+    /// List your files and whom they are shared with
+    Ls(ListArgs),
+    /// List what was shared with you
+    Shared(ListArgs),
+    /// Fetch, verify and open files
+    Download(DownloadArgs),
+    /// List the signed receipts of your files
+    Receipts(ReceiptsArgs),
+    /// Show everything once, on a temporary server, and what that server saw
+    Demo(DemoArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_contract_parses() {
+        for line in [
+            "sealpost serve --listen 127.0.0.1:0 --data d --database sqlite:d/s.db --blobs file:///d/blobs",
+            "sealpost serve --database postgres://u@h/d --blobs database --tls-cert c --tls-key k",
+            "sealpost init --server https://h --setup-token T --email a@example.org --org Kanzlei",
+            "sealpost invite b@example.org --role client --expires 14d --confirm --account-key --replace",
+            "sealpost join 0123-4567 --json",
+            "sealpost join -",
+            "sealpost login --email a@example.org -y",
+            "sealpost logout -q",
+            "sealpost whoami --home h --json",
+            "sealpost upload a b - --name x --to x@example.org y@example.org --note n --expires 30d --downloads 3",
+            "sealpost share 00112233445566778899aabbccddeeff a@example.org b@example.org --expires 7d",
+            "sealpost unshare 00112233445566778899aabbccddeeff a@example.org --rekey",
+            "sealpost ls --limit 5",
+            "sealpost shared",
+            "sealpost download 00112233445566778899aabbccddeeff -o - -f",
+            "sealpost receipts",
+            "sealpost receipts 00112233445566778899aabbccddeeff",
+            "sealpost demo a b",
+        ] {
+            if let Err(error) = parse(line) {
+                panic!("{line}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn nonsense_is_a_usage_error() {
+        for line in [
+            "sealpost frobnicate",
+            "sealpost --json -q ls",
+            "sealpost serve --tls-cert c",
+            "sealpost serve --database mysql://h",
+            "sealpost serve --blobs ftp://h",
+            "sealpost share 0011 a@example.org",
+            "sealpost share 00112233445566778899aabbccddeeff",
+            "sealpost upload a --expires soon",
+            "sealpost upload a --downloads 0",
+            "sealpost upload a --downloads 1000001",
+            "sealpost download",
+        ] {
+            assert_eq!(parse(line).map(|_| ()).map_err(|error| error.exit_code()), Err(2), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_path_after_recipients_is_refused_instead_of_taken_for_one() {
+        let cli = parse("sealpost upload a b --to x@example.org,y@example.org z@example.org").unwrap();
+        let Command::Upload(upload) = cli.command else { panic!("not an upload") };
+        assert_eq!((upload.paths.len(), upload.to.len()), (2, 3));
+        assert!(parse("sealpost upload a --to x@example.org b.pdf").is_err());
+    }
+}

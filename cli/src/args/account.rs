@@ -1,0 +1,107 @@
+//! Arguments of the commands about people: init, invite, join, login.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use sealpost_client::EmailAddress;
+
+use crate::time::Lifetime;
+
+const INIT_EXAMPLE: &str = "\
+Example:
+  sealpost init --server http://127.0.0.1:8787 --setup-token \"$(cat data/setup-token)\" \\
+      --email ops@example.org --org \"Example & Partners\"
+
+The recovery kit is shown once: write it down, it is the only way back if the password is lost.
+With --json the kit is part of the JSON, because a script has no other way to it: keep that safe.";
+
+/// `sealpost init`
+#[derive(Debug, Args)]
+#[command(after_help = INIT_EXAMPLE)]
+pub struct InitArgs {
+    /// The one-time token that the server printed at its first start
+    #[arg(long, value_name = "TOKEN", env = "SEALPOST_SETUP_TOKEN", hide_env_values = true)]
+    pub setup_token: Option<String>,
+    /// Your e-mail address; you sign in with it
+    #[arg(long, env = "SEALPOST_EMAIL")]
+    pub email: Option<EmailAddress>,
+    /// The organisation's name, as its clients see it
+    #[arg(long, value_name = "NAME")]
+    pub org: String,
+    /// Your name, as clients see it
+    #[arg(long, default_value = "")]
+    pub name: String,
+}
+
+const INVITE_EXAMPLE: &str = "\
+Example:
+  sealpost invite client@example.com --expires 7d
+
+The code is a key: whoever uses it first is the invitee. Hand it over by another way than this
+server: your own mail, a chat, on paper. The server never learns it.";
+
+/// `sealpost invite`
+#[derive(Debug, Args)]
+#[command(after_help = INVITE_EXAMPLE)]
+pub struct InviteArgs {
+    /// Whom to invite
+    pub email: EmailAddress,
+    /// What they will be allowed to do
+    #[arg(long, value_enum, default_value_t = RoleArg::Client)]
+    pub role: RoleArg,
+    /// How long the code works: 12h, 7d, 2w
+    #[arg(long, value_name = "DURATION", default_value = "14d")]
+    pub expires: Lifetime,
+    /// Admit only after both have compared 12 words (comes with a later version)
+    #[arg(long)]
+    pub confirm: bool,
+    /// Their account also needs an account key, beside the password
+    #[arg(long)]
+    pub account_key: bool,
+    /// Replace an account whose password and kit are lost (comes with a later version)
+    #[arg(long)]
+    pub replace: bool,
+}
+
+/// A role, as the command line names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RoleArg {
+    /// Downloads what is shared with them
+    Client,
+    /// Uploads, shares, invites (comes with a later version)
+    Ops,
+}
+
+const JOIN_EXAMPLE: &str = "\
+Examples:
+  sealpost join https://files.example.org/join#CODE
+  sealpost join CODE --server https://files.example.org
+  sealpost join - < code.txt            the code does not appear in the process list
+
+Without CODE you are asked for it. The recovery kit is shown once: write it down.
+With --json the kit is part of the JSON, because a script has no other way to it: keep that safe.";
+
+/// `sealpost join`
+#[derive(Debug, Args)]
+#[command(after_help = JOIN_EXAMPLE)]
+pub struct JoinArgs {
+    /// The code or the whole link; - reads it from standard input
+    #[arg(value_name = "CODE|LINK")]
+    pub code: Option<String>,
+}
+
+const LOGIN_EXAMPLE: &str = "\
+Example:
+  sealpost login --server https://files.example.org --email client@example.com";
+
+/// `sealpost login`
+#[derive(Debug, Args)]
+#[command(after_help = LOGIN_EXAMPLE)]
+pub struct LoginArgs {
+    /// Your e-mail address
+    #[arg(long, env = "SEALPOST_EMAIL")]
+    pub email: Option<EmailAddress>,
+    /// File whose first line is the account key from the recovery kit; Ops members need it on a new device
+    #[arg(long, value_name = "FILE", env = "SEALPOST_ACCOUNT_KEY_FILE")]
+    pub account_key_file: Option<PathBuf>,
+}

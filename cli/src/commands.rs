@@ -1,0 +1,70 @@
+//! One module per command: arguments in, SDK calls, data out through the printer.
+
+mod account;
+mod demo;
+mod download;
+mod init;
+mod invite;
+mod join;
+mod listing;
+mod login;
+mod logout;
+mod ls;
+mod receipts;
+mod serve;
+mod share;
+mod shared;
+mod unshare;
+mod upload;
+mod whoami;
+
+use tokio::runtime::Runtime;
+
+use crate::{
+    args::{Cli, Command},
+    context::Context,
+    exit::Exit,
+    failure::{Failure, Outcome},
+    printer::Printer,
+    signal,
+};
+
+/// Runs the command to its end.
+pub fn run(cli: Cli, printer: Printer) -> Outcome {
+    let context = Context::new(&cli.global, printer)?;
+    let runtime = Runtime::new().map_err(|error| {
+        Failure::new(Exit::LocalFile, "runtime", format!("can't start the runtime: {error}"))
+    })?;
+    let outcome = runtime.block_on(dispatch(cli.command, &context));
+    // A prompt may still wait for a line that nobody will type.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn dispatch(command: Command, context: &Context) -> Outcome {
+    match command {
+        // These two stop and clean up by themselves.
+        Command::Serve(args) => serve::run(args, context).await,
+        Command::Demo(args) => demo::run(args, context).await,
+        command => signal::until_interrupted(client(command, context)).await,
+    }
+}
+
+async fn client(command: Command, context: &Context) -> Outcome {
+    match command {
+        Command::Init(args) => init::run(args, context).await,
+        Command::Invite(args) => invite::run(args, context).await,
+        Command::Join(args) => join::run(args, context).await,
+        Command::Login(args) => login::run(args, context).await,
+        Command::Logout => logout::run(context).await,
+        Command::Whoami => whoami::run(context).await,
+        Command::Upload(args) => upload::run(args, context).await,
+        Command::Share(args) => share::run(args, context).await,
+        Command::Unshare(args) => unshare::run(args, context).await,
+        Command::Ls(args) => ls::run(args, context).await,
+        Command::Shared(args) => shared::run(args, context).await,
+        Command::Download(args) => download::run(args, context).await,
+        Command::Receipts(args) => receipts::run(args, context).await,
+        Command::Serve(_) | Command::Demo(_) => Ok(()),
+    }
+}

@@ -1,0 +1,60 @@
+//! `ls`: the caller's files and whom they are shared with.
+
+use sealpost_client::{OwnFile, ShareInfo};
+
+use crate::{
+    args::ListArgs,
+    commands::listing::Listing,
+    context::Context,
+    failure::Outcome,
+    output::{self, Share},
+    time,
+};
+
+pub async fn run(args: ListArgs, context: &Context) -> Outcome {
+    let session = context.signed_in().await?;
+    let mut listing = Listing::new(&context.printer, "files", args.limit);
+    while let Some(cursor) = listing.next() {
+        listing.page(session.files(cursor).await?, file)?;
+    }
+    listing.end("No files yet. Upload one with: sealpost upload PATH")
+}
+
+fn file(file: OwnFile) -> output::OwnFile {
+    output::OwnFile {
+        file_id: file.file.file_id.to_string(),
+        version: file.file.version,
+        name: file.file.name,
+        size: file.file.size,
+        media_type: file.file.media_type,
+        note: file.file.note,
+        created_at: time::rfc3339(file.file.sealed_at),
+        shares: file.shares.into_iter().map(share).collect(),
+        more_shares: file.more_shares,
+    }
+}
+
+fn share(share: ShareInfo) -> Share {
+    Share {
+        status: status(&share).to_owned(),
+        email: share.recipient.email,
+        shared_at: time::rfc3339(share.shared_at),
+        expires_at: share.expires_at.map(time::rfc3339),
+        downloads: share.downloads,
+        download_limit: share.limit,
+        receipt_at: share.received_at.map(time::rfc3339),
+    }
+}
+
+/// The server's word for it, and the clock's.
+fn status(share: &ShareInfo) -> &'static str {
+    if share.ended {
+        "ended"
+    } else if share.expires_at.is_some_and(|end| end <= time::now()) {
+        "expired"
+    } else if share.limit.is_some_and(|limit| share.downloads >= limit) {
+        "used_up"
+    } else {
+        "active"
+    }
+}

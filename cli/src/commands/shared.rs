@@ -1,0 +1,35 @@
+//! `shared`: what was shared with the caller.
+
+use sealpost_client::SharedFile;
+
+use super::account::person;
+use crate::{
+    args::ListArgs, commands::listing::Listing, context::Context, failure::Outcome, output::ReceivedFile,
+    time,
+};
+
+pub async fn run(args: ListArgs, context: &Context) -> Outcome {
+    let session = context.signed_in().await?;
+    let mut listing = Listing::new(&context.printer, "files", args.limit);
+    while let Some(cursor) = listing.next() {
+        listing.page(session.shared(cursor).await?, file)?;
+    }
+    listing.end("Nothing was shared with you yet.")
+}
+
+fn file(file: SharedFile) -> ReceivedFile {
+    ReceivedFile {
+        file_id: file.file.file_id.to_string(),
+        version: file.file.version,
+        name: file.file.name,
+        size: file.file.size,
+        media_type: file.file.media_type,
+        note: file.file.note,
+        from: person(file.from),
+        sender_left: file.sender_left,
+        shared_at: time::rfc3339(file.shared_at),
+        expires_at: file.expires_at.map(time::rfc3339),
+        downloads_left: file.limit.map(|limit| limit.saturating_sub(file.downloads)),
+        received: file.received,
+    }
+}

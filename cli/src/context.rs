@@ -1,0 +1,116 @@
+//! What every command works with: printer, prompter, and the way to the server.
+
+use std::sync::Arc;
+
+use sealpost_client::{
+    Anonymous, EmailAddress, ErrorKind, Password, ServerUrl, SignedIn, store::FolderStore,
+};
+
+use crate::{
+    args::GlobalArgs,
+    config::{Config, Home},
+    failure::{Failure, Outcome},
+    printer::{Format, Printer},
+    prompt::{PasswordSource, Prompter, Secret},
+    text,
+};
+
+/// Everything a command needs beside its own arguments.
+pub struct Context {
+    /// Where output goes.
+    pub printer: Printer,
+    /// Whom to ask.
+    pub prompter: Prompter,
+    /// Where this identity lives.
+    pub home: Home,
+    server: Option<String>,
+    email: Option<String>,
+}
+
+impl Context {
+    /// Merges flags and environment (clap did those) with the configuration file.
+    pub fn new(global: &GlobalArgs, printer: Printer) -> Outcome<Self> {
+        let home = Home::new(global.home.as_deref())?;
+        printer.detail(&format!("Configuration: {}", home.config.display()));
+        printer.detail(&format!("Keys and session: {}", home.state.display()));
+        let config = Config::load(&home.config)?;
+        let password_file = global.password_file.clone().or(config.password_file);
+        Ok(Self {
+            printer,
+            prompter: Prompter::new(PasswordSource::new(password_file, global.password_stdin), global.yes),
+            home,
+            server: global.server.clone().or(config.server),
+            email: config.email,
+        })
+    }
+
+    /// The address given, else the configured one, else asked for.
+    pub async fn email(&self, given: Option<EmailAddress>) -> Outcome<EmailAddress> {
+        let typed = match (given, &self.email) {
+            (Some(email), _) => return Ok(email),
+            (None, Some(email)) => Some(email.clone()),
+            (None, None) => self.prompter.line("E-mail address: ").await?,
+        };
+        let text = typed.ok_or_else(|| {
+            Failure::usage("no e-mail address was given").hint("Add --email ADDRESS, or set SEALPOST_EMAIL.")
+        })?;
+        text.parse::<EmailAddress>().map_err(|error| Failure::usage(error.to_string()))
+    }
+
+    /// The server's address: `given` (in an invite link), else as flag, environment or file say.
+    pub fn server_or(&self, given: Option<&str>) -> Outcome<ServerUrl> {
+        let server = given.or(self.server.as_deref()).ok_or_else(|| {
+            Failure::usage("no server was named").hint("Add --server URL, or set SEALPOST_SERVER.")
+        })?;
+        Ok(server.parse()?)
+    }
+
+    /// Somebody without a session on that server.
+    pub fn anonymous(&self, server: &ServerUrl) -> Outcome<Anonymous> {
+        Ok(Anonymous::connect(server, self.store()?)?)
+    }
+
+    /// Keys, pins and session on this device.
+    pub fn store(&self) -> Outcome<Arc<FolderStore>> {
+        Ok(Arc::new(FolderStore::open(&self.home.state)?))
+    }
+
+    /// The person signed in on this device.
+    pub async fn signed_in(&self) -> Outcome<SignedIn> {
+        let session = SignedIn::resume(self.store()?).await?;
+        self.admit_in_passing(&session).await?;
+        Ok(session)
+    }
+
+    /// Certifies who accepted an invite of this account. What is wrong with one of them must not stop everything.
+    async fn admit_in_passing(&self, session: &SignedIn) -> Outcome {
+        match session.certify_accepted().await {
+            Ok(admitted) => {
+                for person in admitted {
+                    self.printer.note(&format!("{} has joined: admitted.", text::safe(&person.email)));
+                }
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::Verification => {
+                self.printer.warn(&format!("somebody accepted an invite and was not admitted: {error}"));
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The printer that the flags ask for.
+pub fn printer(global: &GlobalArgs) -> Printer {
+    let format = match (global.json, global.quiet) {
+        (true, _) => Format::Json,
+        (_, true) => Format::Ids,
+        _ => Format::Human,
+    };
+    Printer::new(format, global.verbose > 0)
+}
+
+/// A typed or given password as the SDK takes it.
+pub fn password(secret: &Secret) -> Outcome<Password> {
+    Password::new(secret.to_string()).map_err(|error| Failure::usage(error.to_string()))
+}

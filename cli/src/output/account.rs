@@ -1,0 +1,243 @@
+//! Output of serve, init, invite, join, login, logout, whoami.
+
+use serde::{Serialize, Serializer};
+use zeroize::Zeroizing;
+
+use super::Person;
+use crate::{printer::Show, text};
+
+/// A secret that the command exists to show: wiped from memory after it was shown, hidden from `Debug`.
+#[derive(Clone)]
+pub struct SecretText(Zeroizing<String>);
+
+impl SecretText {
+    /// Takes the text over.
+    pub fn new(text: impl Into<Zeroizing<String>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, named so that every place that looks at a secret can be found.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Serialize for SecretText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl std::fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretText(secret)")
+    }
+}
+
+/// `serve`, once it listens.
+#[derive(Debug, Serialize)]
+pub struct Started {
+    /// Where clients reach it.
+    pub url: String,
+    /// Its data folder.
+    pub data: String,
+    /// At the first start only: the one-time token for `init`.
+    pub setup_token: Option<SecretText>,
+    /// File with the token, while no organisation is founded.
+    pub setup_token_file: Option<String>,
+}
+
+impl Show for Started {
+    fn human(&self) -> String {
+        let mut shown = format!("Sealpost listens on {}\nData folder: {}\n", self.url, self.data);
+        match (&self.setup_token, &self.setup_token_file) {
+            (Some(token), _) => {
+                shown += &format!(
+                    "Setup token: {}   (shown once; also in {}/setup-token)\n",
+                    token.expose(),
+                    self.data
+                );
+            }
+            (None, Some(file)) => shown += &format!("Setup token: in {file}\n"),
+            (None, None) => return shown,
+        }
+        let next =
+            "Next: sealpost init --setup-token TOKEN --email YOU@EXAMPLE.ORG --org \"YOUR ORGANISATION\"";
+        shown + &format!("{next} --server {}\n", self.url)
+    }
+
+    fn ids(&self) -> Vec<String> {
+        vec![self.url.clone()]
+    }
+}
+
+/// `whoami`, `login`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Account {
+    /// E-mail address.
+    pub email: String,
+    /// `ops` or `client`.
+    pub role: String,
+    /// The account's id.
+    pub user_id: String,
+    /// The organisation's id: the id of its genesis record.
+    pub org_id: String,
+    /// The organisation's name.
+    pub org_name: String,
+    /// The server's address.
+    pub server: String,
+    /// `active`, or `pending` until the inviter's next session certifies it.
+    pub status: String,
+    /// Who invited, and must come online while the account is pending.
+    pub inviter: Option<Person>,
+}
+
+impl Show for Account {
+    fn human(&self) -> String {
+        let role = if self.role == "ops" { "Ops member" } else { "Client" };
+        let mut shown = format!("{}, {role} of {}\n", text::safe(&self.email), text::safe(&self.org_name));
+        shown += &format!("  server        {}\n", text::safe(&self.server));
+        shown += &format!("  organisation  {}\n", self.org_id);
+        shown += &format!("  user          {}\n", self.user_id);
+        match &self.inviter {
+            Some(inviter) if self.status == "pending" => {
+                shown += &format!("  status        pending: waits for {} to come online\n", inviter.human());
+            }
+            _ => shown += &format!("  status        {}\n", self.status),
+        }
+        shown
+    }
+
+    fn ids(&self) -> Vec<String> {
+        vec![self.user_id.clone()]
+    }
+}
+
+/// `init`, `join`.
+#[derive(Debug, Serialize)]
+pub struct Enrolled {
+    /// The new account.
+    #[serde(flatten)]
+    pub account: Account,
+    /// The only way back when the password is lost. In JSON because a script has no other way to it.
+    pub recovery_kit: RecoveryKit,
+}
+
+impl Show for Enrolled {
+    fn human(&self) -> String {
+        self.account.human()
+    }
+
+    fn ids(&self) -> Vec<String> {
+        self.account.ids()
+    }
+}
+
+/// The recovery kit.
+#[derive(Debug, Serialize)]
+pub struct RecoveryKit {
+    /// 24 words, separated by spaces.
+    pub words: SecretText,
+    /// The organisation, with a checksum.
+    pub organisation: String,
+    /// The account key, if the account has one.
+    pub account_key: Option<SecretText>,
+}
+
+/// `invite`
+#[derive(Debug, Serialize)]
+pub struct Invite {
+    /// Whom.
+    pub email: String,
+    /// `client` or `ops`.
+    pub role: String,
+    /// The code: whoever uses it first is the invitee.
+    pub code: SecretText,
+    /// The code inside a link to this server.
+    pub link: SecretText,
+    /// When it stops working.
+    pub expires_at: String,
+    /// Whether the account also needs an account key.
+    pub account_key: bool,
+}
+
+impl Show for Invite {
+    fn human(&self) -> String {
+        format!(
+            "Invite for {}, until {}\n\n  {}\n  {}\n\n",
+            text::safe(&self.email),
+            self.expires_at,
+            self.code.expose(),
+            self.link.expose()
+        )
+    }
+
+    fn ids(&self) -> Vec<String> {
+        vec![self.code.expose().to_owned()]
+    }
+}
+
+/// `logout`
+#[derive(Debug, Serialize)]
+pub struct SignedOut {
+    /// Always true.
+    pub signed_out: bool,
+}
+
+impl Show for SignedOut {
+    fn human(&self) -> String {
+        "Signed out. This device no longer holds your keys.\n".to_owned()
+    }
+
+    fn ids(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(status: &str) -> Account {
+        Account {
+            email: "a@example.org".into(),
+            role: "client".into(),
+            user_id: "00".into(),
+            org_id: "11".into(),
+            org_name: "Kanzlei\x1b[2J".into(),
+            server: "https://s".into(),
+            status: status.into(),
+            inviter: Some(Person { email: "o@example.org".into(), name: "Olga".into() }),
+        }
+    }
+
+    #[test]
+    fn whoami_has_the_promised_members() {
+        let json = serde_json::to_value(account("active")).unwrap();
+        for member in ["email", "role", "user_id", "org_id", "org_name", "server", "status"] {
+            assert!(json[member].is_string(), "{member}");
+        }
+    }
+
+    #[test]
+    fn people_are_told_whom_a_pending_account_waits_for() {
+        let shown = account("pending").human();
+        assert!(shown.contains("waits for Olga <o@example.org>"), "{shown}");
+        assert!(!shown.contains('\x1b'));
+    }
+
+    #[test]
+    fn the_kit_is_in_the_json_and_not_in_debug() {
+        let kit = RecoveryKit {
+            words: SecretText::new("abandon ability".to_owned()),
+            organisation: "X".into(),
+            account_key: None,
+        };
+        let enrolled = Enrolled { account: account("active"), recovery_kit: kit };
+        assert!(!format!("{enrolled:?}").contains("abandon"));
+        let json = serde_json::to_value(&enrolled).unwrap();
+        assert_eq!(json["recovery_kit"]["words"], "abandon ability");
+        assert_eq!(json["email"], "a@example.org");
+        assert!(json["recovery_kit"]["account_key"].is_null());
+    }
+}

@@ -1,0 +1,278 @@
+//! Output of upload, ls, shared, download, receipts.
+
+use serde::Serialize;
+
+use super::{ItemError, Person, Share, SharedWith, size};
+use crate::{printer::Show, text};
+
+/// A file just uploaded.
+#[derive(Debug, Serialize)]
+pub struct Uploaded {
+    /// Its id, or `null` if it could not be uploaded.
+    pub file_id: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// Bytes; 0 if it could not be read.
+    pub size: u64,
+    /// With `--to`: one entry per address.
+    pub shares: Vec<SharedWith>,
+    /// Why it could not be uploaded.
+    pub error: Option<ItemError>,
+}
+
+/// `upload`
+#[derive(Debug, Serialize)]
+pub struct Uploads {
+    /// In the order given.
+    pub files: Vec<Uploaded>,
+}
+
+impl Show for Uploads {
+    fn human(&self) -> String {
+        let line = |file: &Uploaded| match (&file.file_id, &file.error) {
+            (Some(id), _) => {
+                let shares: String =
+                    file.shares.iter().map(|share| format!("    {}", share.human())).collect();
+                format!("{id}  {:>11}  {}\n{shares}", size(file.size), text::safe(&file.name))
+            }
+            (None, Some(error)) => {
+                format!("Not uploaded: {}: {}\n", text::safe(&file.name), text::safe(&error.message))
+            }
+            (None, None) => String::new(),
+        };
+        self.files.iter().map(line).collect()
+    }
+
+    fn ids(&self) -> Vec<String> {
+        self.files.iter().filter_map(|file| file.file_id.clone()).collect()
+    }
+}
+
+/// One entry of `ls`.
+#[derive(Debug, Serialize)]
+pub struct OwnFile {
+    /// The file's id.
+    pub file_id: String,
+    /// Its version, from 1.
+    pub version: u64,
+    /// Its name.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// Media type, or empty.
+    pub media_type: String,
+    /// The note for recipients, or empty.
+    pub note: String,
+    /// When it was uploaded.
+    pub created_at: String,
+    /// With whom it is or was shared, newest first.
+    pub shares: Vec<Share>,
+    /// Whether there are more shares than these.
+    pub more_shares: bool,
+}
+
+impl Show for OwnFile {
+    fn human(&self) -> String {
+        let head = line(&self.file_id, self.size, &self.created_at, &self.name);
+        let note = note(&self.note);
+        let shares: String = self.shares.iter().map(Share::human).collect();
+        let more = if self.more_shares { "    → and more\n" } else { "" };
+        head + &note + &shares + more
+    }
+
+    fn ids(&self) -> Vec<String> {
+        vec![self.file_id.clone()]
+    }
+}
+
+/// One entry of `shared`.
+#[derive(Debug, Serialize)]
+pub struct ReceivedFile {
+    /// The file's id.
+    pub file_id: String,
+    /// Its version, from 1.
+    pub version: u64,
+    /// Its name, as the sender gave it.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// Media type, or empty.
+    pub media_type: String,
+    /// The sender's note, or empty.
+    pub note: String,
+    /// Who sealed and signed it.
+    pub from: Person,
+    /// The sender has left the organisation since; then the date may be wrong.
+    pub sender_left: bool,
+    /// When it was shared.
+    pub shared_at: String,
+    /// When the share ends.
+    pub expires_at: Option<String>,
+    /// Downloads left.
+    pub downloads_left: Option<u64>,
+    /// Whether this account gave a receipt for it.
+    pub received: bool,
+}
+
+impl Show for ReceivedFile {
+    fn human(&self) -> String {
+        let mut shown = line(&self.file_id, self.size, &self.shared_at, &self.name);
+        let left = if self.sender_left { " (has left since; may be backdated)" } else { "" };
+        shown += &format!("    from {}{left}", self.from.human());
+        if let Some(time) = &self.expires_at {
+            shown += &format!(", until {time}");
+        }
+        if let Some(left) = self.downloads_left {
+            shown += &format!(", {} left", super::count(left, "download"));
+        }
+        if self.received {
+            shown += ", received";
+        }
+        shown + "\n" + &note(&self.note)
+    }
+
+    fn ids(&self) -> Vec<String> {
+        vec![self.file_id.clone()]
+    }
+}
+
+/// An entry that is not shown because it does not verify.
+#[derive(Debug, Serialize)]
+pub struct Rejected {
+    /// The file's id, as the server named it.
+    pub file_id: String,
+    /// Stable name of the check that failed.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// One file of `download`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Downloaded {
+    /// The file's id.
+    pub file_id: String,
+    /// Its name, as the sender gave it; empty if that could not be verified.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// Who sealed and signed it.
+    pub from: Option<Person>,
+    /// Where it is now; `-` for standard output, `null` if it could not be downloaded.
+    pub path: Option<String>,
+    /// Whether the sender's server has the signed receipt; if not, the next command sends it.
+    pub receipt_sent: bool,
+    /// Why it could not be downloaded.
+    pub error: Option<ItemError>,
+}
+
+/// `download`
+#[derive(Debug, Serialize)]
+pub struct Downloads {
+    /// In the order given.
+    pub files: Vec<Downloaded>,
+}
+
+impl Show for Downloads {
+    fn human(&self) -> String {
+        let line = |file: &Downloaded| match (&file.path, &file.from, &file.error) {
+            (Some(path), Some(from), _) => {
+                format!("{}  {}, from {}, verified\n", text::safe(path), size(file.size), from.human())
+            }
+            (_, _, Some(error)) => {
+                format!("Not downloaded: {}: {}\n", file.file_id, text::safe(&error.message))
+            }
+            _ => String::new(),
+        };
+        self.files.iter().map(line).collect()
+    }
+
+    fn ids(&self) -> Vec<String> {
+        self.files.iter().filter(|file| file.path.is_some()).map(|file| file.file_id.clone()).collect()
+    }
+}
+
+/// One entry of `receipts`.
+#[derive(Debug, Serialize)]
+pub struct Receipt {
+    /// The file's id.
+    pub file_id: String,
+    /// Its version.
+    pub version: u64,
+    /// Its name.
+    pub name: String,
+    /// Who signed that every byte arrived.
+    pub email: String,
+    /// When, by the signer's clock.
+    pub time: String,
+    /// `current`, or `retired` if the signer's key has been replaced or revoked since.
+    pub standing: String,
+    /// The signed record: `type`, `payload` and `signature` as the protocol has them.
+    pub record: serde_json::Value,
+}
+
+impl Show for Receipt {
+    fn human(&self) -> String {
+        let standing = if self.standing == "current" { "" } else { "  (by a key since retired)" };
+        let (name, email) = (text::safe(&self.name), text::safe(&self.email));
+        format!("{}  {}  {email}  {name}{standing}\n", self.file_id, self.time)
+    }
+
+    fn ids(&self) -> Vec<String> {
+        vec![self.file_id.clone()]
+    }
+}
+
+fn line(file_id: &str, bytes: u64, time: &str, name: &str) -> String {
+    format!("{file_id}  {:>11}  {time}  {}\n", size(bytes), text::safe(name))
+}
+
+fn note(note: &str) -> String {
+    if note.is_empty() { String::new() } else { format!("    “{}”\n", text::safe(note)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> OwnFile {
+        OwnFile {
+            file_id: "00".repeat(16),
+            version: 1,
+            name: "a\x1b[31m\nb".into(),
+            size: 1_536,
+            media_type: String::new(),
+            note: String::new(),
+            created_at: "2026-01-01T00:00:00Z".into(),
+            shares: vec![Share {
+                email: "c@example.com".into(),
+                shared_at: "2026-01-01T00:00:00Z".into(),
+                status: "used_up".into(),
+                expires_at: Some("2026-02-01T00:00:00Z".into()),
+                downloads: 3,
+                download_limit: Some(3),
+                receipt_at: None,
+            }],
+            more_shares: false,
+        }
+    }
+
+    #[test]
+    fn a_hostile_name_stays_on_its_line() {
+        let shown = file().human();
+        assert_eq!(shown.lines().count(), 2, "{shown}");
+        assert!(!shown.contains('\x1b'));
+        assert!(shown.contains("1.50 KiB"), "{shown}");
+        assert!(shown.contains("used up, until 2026-02-01T00:00:00Z, 3 of 3 downloads"), "{shown}");
+    }
+
+    #[test]
+    fn ls_has_the_promised_members() {
+        let json = serde_json::to_value(file()).unwrap();
+        assert_eq!(json["size"], 1_536);
+        assert_eq!(json["name"], "a\x1b[31m\nb");
+        assert_eq!(json["shares"][0]["download_limit"], 3);
+        assert!(json["shares"][0]["receipt_at"].is_null());
+        assert!(json["file_id"].is_string() && json["created_at"].is_string());
+    }
+}

@@ -1,0 +1,137 @@
+//! Output of share and unshare, and the shares inside other output.
+
+use serde::Serialize;
+
+use super::{ItemError, count};
+use crate::{failure::Failure, printer::Show, text};
+
+/// A share as its owner sees it, in `ls`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Share {
+    /// With whom.
+    pub email: String,
+    /// `active`, `expired`, `used_up` or `ended`.
+    pub status: String,
+    /// When it was shared.
+    pub shared_at: String,
+    /// When it ends by itself.
+    pub expires_at: Option<String>,
+    /// Downloads begun so far.
+    pub downloads: u64,
+    /// Downloads allowed.
+    pub download_limit: Option<u64>,
+    /// When the recipient signed that every byte arrived verified.
+    pub receipt_at: Option<String>,
+}
+
+impl Share {
+    /// One indented line.
+    pub fn human(&self) -> String {
+        let mut facts = vec![self.status.replace('_', " ")];
+        if let Some(time) = &self.expires_at {
+            facts.push(format!("until {time}"));
+        }
+        facts.push(match self.download_limit {
+            Some(limit) => format!("{} of {}", self.downloads, count(limit, "download")),
+            None => count(self.downloads, "download"),
+        });
+        if let Some(time) = &self.receipt_at {
+            facts.push(format!("receipt {time}"));
+        }
+        format!("    → {}  {}\n", text::safe(&self.email), facts.join(", "))
+    }
+}
+
+/// What became of one recipient.
+#[derive(Debug, Clone, Serialize)]
+pub struct SharedWith {
+    /// Whom.
+    pub email: String,
+    /// `shared`, later also `queued`; or `error`.
+    pub status: String,
+    /// When the share ends by itself.
+    pub expires_at: Option<String>,
+    /// Downloads allowed.
+    pub download_limit: Option<u64>,
+    /// Why not, when `status` is `error`.
+    pub error: Option<ItemError>,
+}
+
+impl SharedWith {
+    /// One whom sharing failed for.
+    pub fn failed(email: String, failure: &Failure) -> Self {
+        let error = Some(ItemError::from(failure));
+        Self { email, status: "error".to_owned(), expires_at: None, download_limit: None, error }
+    }
+
+    /// One line.
+    pub fn human(&self) -> String {
+        let email = text::safe(&self.email);
+        match &self.error {
+            None => format!("Shared with {email}{}\n", terms(self)),
+            Some(error) => format!("Not shared with {email}: {}\n", text::safe(&error.message)),
+        }
+    }
+}
+
+fn terms(share: &SharedWith) -> String {
+    let until = share.expires_at.as_ref().map(|time| format!(", until {time}")).unwrap_or_default();
+    let limit =
+        share.download_limit.map(|limit| format!(", {}", count(limit, "download"))).unwrap_or_default();
+    until + &limit
+}
+
+/// `share`
+#[derive(Debug, Serialize)]
+pub struct Shares {
+    /// The file.
+    pub file_id: String,
+    /// One entry per address, in the order given.
+    pub shares: Vec<SharedWith>,
+}
+
+impl Show for Shares {
+    fn human(&self) -> String {
+        self.shares.iter().map(SharedWith::human).collect()
+    }
+
+    fn ids(&self) -> Vec<String> {
+        vec![self.file_id.clone()]
+    }
+}
+
+/// What became of one share.
+#[derive(Debug, Serialize)]
+pub struct Unshared {
+    /// Whose.
+    pub email: String,
+    /// `unshared`, or `error`.
+    pub status: String,
+    /// Why not, when `status` is `error`.
+    pub error: Option<ItemError>,
+}
+
+/// `unshare`
+#[derive(Debug, Serialize)]
+pub struct Unshares {
+    /// The file.
+    pub file_id: String,
+    /// One entry per address, in the order given.
+    pub unshares: Vec<Unshared>,
+}
+
+impl Show for Unshares {
+    fn human(&self) -> String {
+        let line = |entry: &Unshared| match &entry.error {
+            None => format!("No longer shared with {}\n", text::safe(&entry.email)),
+            Some(error) => {
+                format!("Still shared with {}: {}\n", text::safe(&entry.email), text::safe(&error.message))
+            }
+        };
+        self.unshares.iter().map(line).collect()
+    }
+
+    fn ids(&self) -> Vec<String> {
+        vec![self.file_id.clone()]
+    }
+}

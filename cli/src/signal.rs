@@ -1,0 +1,42 @@
+//! Ctrl-C and the wish of a service manager to stop.
+
+use std::future::{Future, pending};
+
+use crate::{
+    failure::{Failure, Outcome},
+    prompt,
+};
+
+/// Runs a command until it ends or Ctrl-C. Dropping it leaves nothing half-written: what it was writing has a
+/// temporary name and goes away, or is resumed by the next run.
+pub async fn until_interrupted(command: impl Future<Output = Outcome>) -> Outcome {
+    tokio::select! {
+        outcome = command => outcome,
+        () = interrupt() => {
+            prompt::restore_terminal().await;
+            Err(Failure::interrupted())
+        }
+    }
+}
+
+/// Ctrl-C or SIGTERM; may be awaited by several at one time.
+pub async fn stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                () = interrupt() => return,
+            }
+        }
+    }
+    interrupt().await;
+}
+
+async fn interrupt() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        // No handler can be installed: then the signal ends the process by itself.
+        pending::<()>().await;
+    }
+}
