@@ -1,0 +1,14 @@
+//! The published vectors of records, log, openings, invites, shares, pairs and words (`docs/vectors`), replayed
+//! from the files alone, as another implementation would. `SEALPOST_WRITE_VECTORS=1` writes them anew first.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod invite;
+mod log;
+mod opening;
+mod pair;
+mod records;
+mod share;
+mod support;
+mod words;
+mod world;
