@@ -130,7 +130,7 @@ CREATE TABLE files (
 );
 CREATE INDEX files_owner ON files (owner, live_at, file_id);
 
--- state: 1 uploading, 2 live. What follows `state` is NULL while uploading.
+-- state: 1 uploading, 2 live, 3 abandoned, its blobs being deleted. What follows `state` is NULL while uploading.
 CREATE TABLE file_versions (
     file_id BYTEA NOT NULL REFERENCES files (file_id) ON DELETE CASCADE,
     version BIGINT NOT NULL,
@@ -152,6 +152,8 @@ CREATE TABLE parts (
     part_index BIGINT NOT NULL,
     digest BYTEA NOT NULL,
     length BIGINT NOT NULL,
+    -- Which attempt to upload it is the part.
+    blob BYTEA NOT NULL,
     PRIMARY KEY (file_id, version, part_index),
     FOREIGN KEY (file_id, version) REFERENCES file_versions (file_id, version) ON DELETE CASCADE
 );
@@ -160,9 +162,10 @@ CREATE TABLE parts (
 CREATE TABLE part_bytes (
     file_id BYTEA NOT NULL,
     version BIGINT NOT NULL,
-    part_index BIGINT NOT NULL,
+    blob BYTEA NOT NULL,
+    piece BIGINT NOT NULL,
     bytes BYTEA NOT NULL,
-    PRIMARY KEY (file_id, version, part_index)
+    PRIMARY KEY (file_id, version, blob, piece)
 );
 
 -- Shares and unshares by pair, kept for ever. kind: 1 share, 2 unshare.
@@ -191,11 +194,14 @@ CREATE TABLE shares (
     downloads BIGINT NOT NULL,
     -- H(unshare) that ended it.
     unshare_id BYTEA,
+    -- Ended, or past its terms and found to be so: off the recipient's list, and room for another.
+    over BOOLEAN NOT NULL,
     created_at BIGINT NOT NULL,
     FOREIGN KEY (file_id, version) REFERENCES file_versions (file_id, version)
 );
-CREATE UNIQUE INDEX shares_live ON shares (file_id, recipient) WHERE unshare_id IS NULL;
-CREATE INDEX shares_recipient ON shares (recipient, created_at, share_id);
+CREATE UNIQUE INDEX shares_live ON shares (file_id, recipient) WHERE NOT over;
+CREATE INDEX shares_recipient ON shares (recipient, created_at, share_id) WHERE NOT over AND sender <> recipient;
+CREATE INDEX shares_expiry ON shares (expiry) WHERE NOT over AND expiry > 0;
 CREATE INDEX shares_file ON shares (file_id, created_at, share_id);
 
 CREATE TABLE tickets (

@@ -9,6 +9,7 @@
 mod body;
 #[cfg(test)]
 mod conformance;
+mod database;
 mod folder;
 
 use std::{collections::HashSet, fmt, io, ops::Range};
@@ -18,36 +19,41 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use sealpost_crypto::id::FileId;
 
-pub use body::{BodyError, Patience, checked};
-pub use folder::Folder;
+pub(crate) use body::{BodyError, Patience, checked};
+pub(crate) use database::Database;
+pub(crate) use folder::Folder;
+
+/// Statements of the database store.
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = database::STATEMENTS;
 
 /// Bytes read or written at a time: large enough that the system calls don't count, small enough that two
 /// hundred transfers at once stay within 128 MiB.
 const PIECE: usize = 256 * 1024;
 
 /// Ciphertext on its way in. An error as an item means that nothing of it may stay.
-pub type Body = BoxStream<'static, Result<Bytes, BodyError>>;
+pub(crate) type Body = BoxStream<'static, Result<Bytes, BodyError>>;
 
 /// Ciphertext on its way out.
-pub type Content = BoxStream<'static, Result<Bytes, BlobError>>;
+pub(crate) type Content = BoxStream<'static, Result<Bytes, BlobError>>;
 
 /// One attempt to upload a part: 16 random bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct BlobId([u8; 16]);
+pub(crate) struct BlobId([u8; 16]);
 
 impl BlobId {
     /// A fresh one.
-    pub fn random() -> Self {
+    pub(crate) fn random() -> Self {
         Self(rand::random())
     }
 
     /// From a database column; `None` unless it has 16 bytes.
-    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 
     /// The raw bytes.
-    pub fn as_bytes(&self) -> &[u8; 16] {
+    pub(crate) fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 }
@@ -60,7 +66,7 @@ impl fmt::Display for BlobId {
 
 /// One version of one file: what is deleted as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct VersionKey {
+pub(crate) struct VersionKey {
     /// The file.
     pub file_id: FileId,
     /// Its version.
@@ -69,7 +75,7 @@ pub struct VersionKey {
 
 /// Names a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct BlobKey {
+pub(crate) struct BlobKey {
     /// What it is a part of.
     pub version: VersionKey,
     /// Which attempt.
@@ -78,16 +84,16 @@ pub struct BlobKey {
 
 /// Why a store can't do what it is asked.
 #[derive(Debug, thiserror::Error)]
-pub enum BlobError {
+pub(crate) enum BlobError {
     /// It does not have the blob, or has less of it than was asked for.
     #[error("the blob store does not have what the database says it has")]
     Missing,
     /// Disk or quota are full.
     #[error("the blob store is full")]
     Full,
-    /// Another server uses this folder.
-    #[error("another server is using the blob folder")]
-    InUse,
+    /// The database does not answer.
+    #[error("the blob store does not answer")]
+    Unavailable,
     /// The disk or the database failed.
     #[error("the blob store failed: {0}")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -105,7 +111,7 @@ impl From<io::Error> for BlobError {
 
 /// Why a blob was not stored.
 #[derive(Debug, thiserror::Error)]
-pub enum PutError {
+pub(crate) enum PutError {
     /// What came was not what was announced.
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -122,7 +128,7 @@ impl From<io::Error> for PutError {
 
 /// A place for ciphertext. It knows no database rows, no users and no keys.
 #[async_trait]
-pub trait BlobStore: Send + Sync {
+pub(crate) trait BlobStore: Send + Sync {
     /// Stores `body` under `key`, which was never used before. Returns once the bytes would survive a power cut;
     /// on any error, and when dropped before the end, nothing stays.
     async fn put(&self, key: BlobKey, body: Body) -> Result<(), PutError>;

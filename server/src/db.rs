@@ -20,15 +20,22 @@ use sqlx::{
 };
 
 pub(crate) mod account;
+pub(crate) mod expired;
+pub(crate) mod file;
 pub(crate) mod invite;
 pub(crate) mod log;
 pub(crate) mod login;
 pub(crate) mod member;
 pub(crate) mod nonce;
+pub(crate) mod pair;
+pub(crate) mod part;
+pub(crate) mod receipt;
 pub(crate) mod server;
 pub(crate) mod session;
+pub(crate) mod share;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+pub(crate) mod ticket;
 pub(crate) mod value;
 pub(crate) mod vault;
 
@@ -36,13 +43,21 @@ pub(crate) mod vault;
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&[&str]] = &[
     account::STATEMENTS,
+    crate::blob::STATEMENTS,
+    expired::STATEMENTS,
+    file::STATEMENTS,
     invite::STATEMENTS,
     log::STATEMENTS,
     login::STATEMENTS,
     member::STATEMENTS,
     nonce::STATEMENTS,
+    pair::STATEMENTS,
+    part::STATEMENTS,
+    receipt::STATEMENTS,
     server::STATEMENTS,
     session::STATEMENTS,
+    share::STATEMENTS,
+    ticket::STATEMENTS,
     vault::STATEMENTS,
 ];
 
@@ -149,14 +164,10 @@ pub(crate) enum Lock<'a> {
     Login(&'a [u8]),
     /// One session's refresh tokens.
     Session(&'a [u8]),
-    /// One person's own things: vault, open uploads.
+    /// One person's own things: vault, open uploads, and all records that they send to anybody.
     User(UserId),
     /// One file.
     File(&'a [u8]),
-    /// The records of one sender to one recipient.
-    Pair(UserId, UserId),
-    /// Downloads of one share.
-    Share(&'a [u8]),
 }
 
 impl Db {
@@ -245,11 +256,7 @@ impl Lock<'_> {
             Self::Login(id) => hash.chain_update([2]).chain_update(id),
             Self::User(id) => hash.chain_update([3]).chain_update(id.as_bytes()),
             Self::File(id) => hash.chain_update([4]).chain_update(id),
-            Self::Pair(from, to) => {
-                hash.chain_update([5]).chain_update(from.as_bytes()).chain_update(to.as_bytes())
-            }
-            Self::Share(id) => hash.chain_update([6]).chain_update(id),
-            Self::Session(id) => hash.chain_update([7]).chain_update(id),
+            Self::Session(id) => hash.chain_update([5]).chain_update(id),
         };
         let mut first = [0; 8];
         first.copy_from_slice(&hash.finalize()[..8]);

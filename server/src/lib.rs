@@ -6,6 +6,7 @@
 mod access_token;
 mod auth;
 mod blob;
+mod check;
 mod clock;
 mod config;
 mod db;
@@ -16,12 +17,14 @@ mod observe;
 mod org_log;
 mod paging;
 mod problem;
+mod range;
 mod registration;
 mod routes;
 mod sessions;
 mod setup;
 mod start;
 mod state;
+mod sweep;
 
 pub use clock::Clock;
 pub use config::{Blobs, Config, DEFAULT_PORT, Database, TlsFiles};

@@ -7,7 +7,7 @@ use axum::{
 use sealpost_api::problem::{ErrorCode, PROBLEM_JSON, Problem};
 use sealpost_crypto::record::RawRecord;
 
-use crate::db::DbError;
+use crate::{blob::BlobError, db::DbError};
 
 /// What a handler fails with.
 #[derive(Debug)]
@@ -40,6 +40,11 @@ impl ApiError {
         self
     }
 
+    /// What went wrong.
+    pub(crate) fn code(&self) -> &ErrorCode {
+        &self.problem.code
+    }
+
     /// For lists whose items fail one by one.
     pub(crate) fn into_problem(self) -> Problem {
         *self.problem
@@ -49,6 +54,17 @@ impl ApiError {
     pub(crate) fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(%cause, "internal error");
         Self::new(ErrorCode::Internal, "")
+    }
+
+    fn unavailable(cause: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%cause, "storage unavailable");
+        Self::new(ErrorCode::Unavailable, "The server's storage does not answer.").retry_after(2)
+    }
+
+    fn storage_full(cause: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%cause, "storage full");
+        Self::new(ErrorCode::StorageFull, "Nothing was stored.")
+            .hint("Whoever runs the server must free or add disk space.")
     }
 
     /// It does not exist, or is not the caller's to see: always the same words.
@@ -70,17 +86,20 @@ impl ApiError {
 impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
         match error {
-            DbError::Unavailable(_) => {
-                tracing::error!(cause = %error, "database unavailable");
-                Self::new(ErrorCode::Unavailable, "The database does not answer.").retry_after(2)
-            }
-            DbError::Full => {
-                tracing::error!("the database's disk is full");
-                Self::new(ErrorCode::StorageFull, "Nothing was stored.")
-                    .hint("Whoever runs the server must free or add disk space.")
-            }
+            DbError::Unavailable(_) => Self::unavailable(&error),
+            DbError::Full => Self::storage_full(&error),
             // Handlers look up who holds a place; one that did not expect anybody ends here.
             DbError::Conflict | DbError::Corrupt | DbError::Other(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<BlobError> for ApiError {
+    fn from(error: BlobError) -> Self {
+        match error {
+            BlobError::Full => Self::storage_full(&error),
+            BlobError::Unavailable => Self::unavailable(&error),
+            BlobError::Missing | BlobError::Failed(_) => Self::internal(&error),
         }
     }
 }

@@ -16,10 +16,17 @@ use crate::{observe, problem::ApiError, state::AppState};
 
 mod account;
 mod auth;
+mod complete;
+mod download;
+mod file;
 mod health;
 mod invite;
 mod log;
 mod organisation;
+mod pair;
+mod part;
+mod receipt;
+mod share;
 
 /// Everything the server answers.
 pub(crate) fn router(state: AppState) -> Router {
@@ -69,8 +76,22 @@ fn people(mount: &mut Mount) {
     mount.at(routes::INVITE_ACCEPT, invite::accept);
 }
 
-/// Files, shares, downloads, receipts: not landed yet, so 404.
-fn files(_mount: &mut Mount) {}
+fn files(mount: &mut Mount) {
+    mount.at(routes::CREATE_FILE, file::create);
+    mount.at(routes::FILES, file::own);
+    mount.at(routes::FILES_SHARED, file::shared);
+    mount.at(routes::FILE, file::one);
+    mount.at(routes::PUT_PART, part::put);
+    mount.at(routes::PARTS, part::digests);
+    mount.at(routes::COMPLETE, complete::complete);
+    mount.at(routes::DOWNLOAD, download::download);
+    mount.at(routes::SHARE, share::share);
+    mount.at(routes::SHARES, share::shares);
+    mount.at(routes::UNSHARE, share::unshare);
+    mount.at(routes::POST_RECEIPT, receipt::post);
+    mount.at(routes::RECEIPTS, receipt::list);
+    mount.at(routes::PAIR, pair::records);
+}
 
 /// A router under construction, and what it has.
 #[derive(Default)]

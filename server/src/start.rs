@@ -4,6 +4,7 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,12 +13,14 @@ use sealpost_api::token::Token;
 use tokio::task::JoinHandle;
 
 use crate::{
-    config::{Config, Database, TlsFiles},
+    blob::{self, BlobStore},
+    config::{Blobs, Config, Database, TlsFiles},
     db::{Db, DbError, OpenError},
     keys::ServerKeys,
     routes,
     setup::{self, DataFolder, FileError, FolderError, TokenError},
     state::AppState,
+    sweep::Sweeper,
 };
 
 /// How long running requests may take to end when the server stops.
@@ -84,6 +87,7 @@ pub struct Running {
     setup_token: Option<Token>,
     handle: Handle<SocketAddr>,
     serving: JoinHandle<io::Result<()>>,
+    sweeper: Sweeper,
     db: Db,
     _folder: DataFolder,
 }
@@ -110,6 +114,7 @@ impl Running {
         if let Ok(Err(error)) = self.serving.await {
             tracing::error!(cause = %error, "the listener failed");
         }
+        self.sweeper.stop().await;
         self.db.close().await;
     }
 }
@@ -128,15 +133,18 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let listener = listen(config.listen)?;
     let address = listener.local_addr().map_err(|cause| listen_error(config.listen, cause))?;
     let db = open(&config.database).await?;
+    let blobs = open_blobs(&config.blobs, &db).await?;
     let secrets = setup::secrets(&db).await?;
     let setup_token = setup::setup_token(&db, &folder).await?;
     let keys = ServerKeys::new(secrets);
-    let state = AppState::new(db.clone(), config.clock.clone(), keys, folder.setup_token_path());
+    let token_path = folder.setup_token_path();
+    let state = AppState::new(db.clone(), blobs, config.clock.clone(), keys, token_path);
+    let sweeper = Sweeper::start(state.clone());
     let handle = Handle::new();
     let serving = serve(&config, listener, handle.clone(), state).await?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     let https = config.tls.is_some();
-    Ok(Running { address, https, setup_token, handle, serving, db, _folder: folder })
+    Ok(Running { address, https, setup_token, handle, serving, sweeper, db, _folder: folder })
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -158,6 +166,19 @@ async fn open(database: &Database) -> Result<Db, StartError> {
             OpenError::Connect(cause) => StartError::Postgres(describe(&cause)),
             OpenError::Migrate(cause) => StartError::Database(cause.to_string()),
         }),
+    }
+}
+
+async fn open_blobs(blobs: &Blobs, db: &Db) -> Result<Arc<dyn BlobStore>, StartError> {
+    match blobs {
+        Blobs::Database => Ok(Arc::new(blob::Database::open(db.clone()).await?)),
+        Blobs::Folder(path) => match blob::Folder::open(path) {
+            Ok(folder) => Ok(Arc::new(folder)),
+            Err(cause) if cause.kind() == io::ErrorKind::ResourceBusy => {
+                Err(StartError::FolderInUse(path.clone()))
+            }
+            Err(cause) => Err(StartError::File { path: path.clone(), cause }),
+        },
     }
 }
 

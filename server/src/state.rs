@@ -8,6 +8,7 @@ use std::{
 use sealpost_crypto::id::OrgId;
 
 use crate::{
+    blob::BlobStore,
     clock::Clock,
     db::{self, Db, DbError},
     keys::ServerKeys,
@@ -23,6 +24,8 @@ pub(crate) struct AppState(Arc<Shared>);
 pub(crate) struct Shared {
     /// The database.
     pub db: Db,
+    /// Where parts live.
+    pub blobs: Arc<dyn BlobStore>,
     /// The time.
     pub clock: Clock,
     /// The server's secrets.
@@ -44,9 +47,15 @@ impl std::ops::Deref for AppState {
 
 impl AppState {
     /// Puts it together.
-    pub(crate) fn new(db: Db, clock: Clock, keys: ServerKeys, setup_token: PathBuf) -> Self {
+    pub(crate) fn new(
+        db: Db,
+        blobs: Arc<dyn BlobStore>,
+        clock: Clock,
+        keys: ServerKeys,
+        setup_token: PathBuf,
+    ) -> Self {
         let (log, org_id) = (OrgLog::default(), OnceLock::new());
-        Self(Arc::new(Shared { db, clock, keys, log, setup_token, org_id }))
+        Self(Arc::new(Shared { db, blobs, clock, keys, log, setup_token, org_id }))
     }
 
     /// The organisation; 503 `not_founded` while there is none.

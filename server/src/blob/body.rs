@@ -12,7 +12,7 @@ use super::Body;
 
 /// What was wrong with a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BodyError {
+pub(crate) enum BodyError {
     /// The connection ended before the body did.
     #[error("the connection was cut")]
     Cut,
@@ -29,7 +29,7 @@ pub enum BodyError {
 
 /// How long a body may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub(crate) struct Patience {
     /// From one piece to the next.
     pub idle: Duration,
     /// From its first byte to its last.
@@ -38,12 +38,12 @@ pub struct Patience {
 
 impl Patience {
     /// For a part: 8 MiB in 15 minutes is 9 kB/s.
-    pub const PART: Self = Self { idle: Duration::from_secs(30), total: Duration::from_secs(900) };
+    pub(crate) const PART: Self = Self { idle: Duration::from_secs(30), total: Duration::from_secs(900) };
 }
 
 /// `body` with its promises checked: the stream ends well only after exactly `length` bytes whose BLAKE3 is
 /// `digest`, all in time.
-pub fn checked<S, E>(body: S, length: u64, digest: Digest, patience: Patience) -> Body
+pub(crate) fn checked<S, E>(body: S, length: u64, digest: Digest, patience: Patience) -> Body
 where
     S: Stream<Item = Result<Bytes, E>> + Send + 'static,
     E: 'static,

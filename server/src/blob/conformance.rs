@@ -6,24 +6,28 @@ use sealpost_crypto::size::PART_CIPHERTEXT;
 use super::*;
 
 /// A key never used before.
-pub fn key() -> BlobKey {
+pub(crate) fn key() -> BlobKey {
     BlobKey { version: VersionKey { file_id: FileId::random(), version: 1 }, id: BlobId::random() }
 }
 
 /// A body that comes in the pieces in which a network might bring it.
-pub fn body(bytes: &[u8]) -> Body {
+pub(crate) fn body(bytes: &[u8]) -> Body {
     let pieces: Vec<_> = bytes.chunks(100_003).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
     stream::iter(pieces).boxed()
 }
 
 /// Everything in `range`.
-pub async fn read_all(store: &dyn BlobStore, key: BlobKey, range: Range<u64>) -> Result<Vec<u8>, BlobError> {
+pub(crate) async fn read_all(
+    store: &dyn BlobStore,
+    key: BlobKey,
+    range: Range<u64>,
+) -> Result<Vec<u8>, BlobError> {
     let pieces: Vec<Bytes> = store.read(key, range).await?.try_collect().await?;
     Ok(pieces.concat())
 }
 
 /// The suite.
-pub async fn run(store: &dyn BlobStore) {
+pub(crate) async fn run(store: &dyn BlobStore) {
     store.check().await.unwrap();
     bytes_come_back(store).await;
     ranges_come_back(store).await;

@@ -30,7 +30,7 @@ use super::{BlobError, BlobId, BlobKey, BlobStore, Body, Content, PIECE, PutErro
 const MAX_REMEMBERED: usize = 4_096;
 
 /// The store.
-pub struct Folder {
+pub(crate) struct Folder {
     shared: Arc<Shared>,
     /// Held for its lock.
     _lock: File,
@@ -40,8 +40,8 @@ impl Folder {
     /// Opens the folder, creating it if need be, and removes what an earlier run left unfinished.
     ///
     /// # Errors
-    /// [`BlobError::InUse`] while another server holds it; otherwise what the disk says.
-    pub fn open(root: &Path) -> Result<Self, BlobError> {
+    /// [`io::ErrorKind::ResourceBusy`] while another server holds it; otherwise what the disk says.
+    pub(crate) fn open(root: &Path) -> io::Result<Self> {
         create_folder(root)?;
         let lock = OpenOptions::new()
             .write(true)
@@ -50,8 +50,8 @@ impl Folder {
             .mode(0o600)
             .open(root.join(".lock"))?;
         lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => BlobError::InUse,
-            TryLockError::Error(error) => error.into(),
+            TryLockError::WouldBlock => io::ErrorKind::ResourceBusy.into(),
+            TryLockError::Error(error) => error,
         })?;
         let shared = Shared { root: root.to_owned(), durable: Mutex::default() };
         shared.prepare()?;
@@ -299,7 +299,8 @@ mod tests {
     async fn one_server_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let store = Folder::open(folder.path()).unwrap();
-        assert!(matches!(Folder::open(folder.path()), Err(BlobError::InUse)));
+        let second = Folder::open(folder.path()).map(drop).unwrap_err();
+        assert_eq!(second.kind(), io::ErrorKind::ResourceBusy);
         drop(store);
         assert!(Folder::open(folder.path()).is_ok());
     }

@@ -3,7 +3,7 @@
 use super::*;
 
 /// A Postgres database of this test's own, dropped at the end of the throw-away cluster.
-async fn postgres() -> Db {
+pub(crate) async fn postgres() -> Db {
     let url = std::env::var("SEALPOST_TEST_POSTGRES")
         .expect("SEALPOST_TEST_POSTGRES is not set: run the tests with `cargo xtask test`");
     let options: PgConnectOptions = url.parse().unwrap();
@@ -15,7 +15,8 @@ async fn postgres() -> Db {
     Db::Postgres(pool)
 }
 
-async fn sqlite(folder: &Path) -> Db {
+/// A SQLite database in a test's own folder.
+pub(crate) async fn sqlite(folder: &Path) -> Db {
     Db::sqlite(&folder.join("test.sqlite")).await.unwrap()
 }
 

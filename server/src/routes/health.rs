@@ -10,10 +10,11 @@ pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: the database answers.
+/// `GET /readyz`: database and blob store answer.
 pub(super) async fn ready(State(state): State<AppState>) -> Result<&'static str, ApiError> {
     let mut tx = state.db.read().await?;
     db::server::ping(&mut tx).await?;
+    state.blobs.check().await?;
     Ok("ready\n")
 }
 

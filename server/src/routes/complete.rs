@@ -1,0 +1,143 @@
+//! The end of an upload: everything that can be checked is checked, then the version goes live in one transaction.
+
+use std::collections::HashSet;
+
+use axum::{Json as Answer, extract::State};
+use sealpost_api::{
+    file::{CompleteFile, FileState, FileView},
+    problem::ErrorCode,
+};
+use sealpost_crypto::{
+    id::{FileId, RecordId, UserId},
+    parts::content_digest,
+};
+
+use super::file::readable;
+use crate::{
+    auth::OpsMember,
+    blob::{BlobId, VersionKey},
+    check::{CheckedManifest, CheckedShare, Checker},
+    db::{
+        DbError, Lock, Tx,
+        file::{self, By},
+        pair::{self, Kind},
+        part::{self, Part},
+        share,
+    },
+    extract::{Json, Path},
+    problem::ApiError,
+    state::AppState,
+};
+
+/// `POST /files/{file_id}/versions/{version}/complete`.
+pub(super) async fn complete(
+    State(state): State<AppState>,
+    member: OpsMember,
+    Path((file_id, version)): Path<(FileId, u64)>,
+    Json(body): Json<CompleteFile>,
+) -> Result<Answer<FileView>, ApiError> {
+    let (key, owner) = (VersionKey { file_id, version }, member.user_id());
+    let mut tx = state.db.read().await?;
+    let done = is_done(&mut tx, key, owner, body.manifest.id()).await?;
+    drop(tx);
+    if !done {
+        let upload = check(&state, key, owner, body).await?;
+        if let Some(kept) = go_live(&state, key, owner, &upload).await? {
+            // Attempts that lost, or that a crash left behind. From here on no other can become a part.
+            if let Err(error) = state.blobs.keep_only(key, &kept).await {
+                tracing::warn!(cause = %error, "stray blobs stay beside a complete version");
+            }
+        }
+    }
+    let mut tx = state.db.read().await?;
+    Ok(Answer(readable(&state, &mut tx, file_id, owner, By::Terms).await?.view()?))
+}
+
+/// Everything about an upload but its parts, checked.
+struct Upload {
+    manifest: CheckedManifest,
+    metadata: Vec<u8>,
+    share: CheckedShare,
+}
+
+async fn check(
+    state: &AppState,
+    key: VersionKey,
+    caller: UserId,
+    body: CompleteFile,
+) -> Result<Upload, ApiError> {
+    let mut tx = state.db.read().await?;
+    let log = state.log.synced(&mut tx).await?;
+    let checker = Checker { log: &log, caller, now: state.clock.seconds() };
+    let manifest = checker.manifest(body.manifest, key, &body.metadata)?;
+    let share = checker.own_share(body.share, &manifest)?;
+    Ok(Upload { manifest, metadata: body.metadata.0, share })
+}
+
+/// Whether the version is live with this very manifest; live with another one is an error.
+async fn is_done(tx: &mut Tx, key: VersionKey, owner: UserId, manifest: RecordId) -> Result<bool, ApiError> {
+    let version = file::version(tx, key, owner).await?.ok_or_else(ApiError::not_found)?;
+    match (version.state, version.manifest) {
+        (FileState::Uploading, _) => Ok(false),
+        (FileState::Live, Some(known)) if known == manifest => Ok(true),
+        (FileState::Live, _) => {
+            let detail = "This version is complete with another manifest.";
+            Err(ApiError::new(ErrorCode::AlreadyComplete, detail).hint("Upload it as a new file."))
+        }
+    }
+}
+
+/// The blobs that are the version's parts now; `None` if somebody else completed it meanwhile.
+async fn go_live(
+    state: &AppState,
+    key: VersionKey,
+    owner: UserId,
+    upload: &Upload,
+) -> Result<Option<HashSet<BlobId>>, ApiError> {
+    let now = state.clock.micros();
+    let mut tx = state.db.write().await?;
+    tx.lock(Lock::User(owner)).await?;
+    tx.lock(Lock::File(key.file_id.as_bytes())).await?;
+    if is_done(&mut tx, key, owner, upload.manifest.signed().id()).await? {
+        return Ok(None);
+    }
+    let parts = part::range(&mut tx, key, 0, u32::MAX).await?;
+    check_parts(&upload.manifest, &parts)?;
+    let (place, record) = (upload.share.place(), upload.share.signed());
+    if let Some(obstacle) = pair::obstacle(&mut tx, &place).await? {
+        return Err(obstacle.into());
+    }
+    pair::insert(&mut tx, &place, Kind::Share, record.id(), record.raw(), now).await?;
+    share::insert(&mut tx, &upload.share, now).await?;
+    file::complete(&mut tx, &upload.manifest, &upload.metadata, now).await?;
+    tx.commit().await?;
+    let blobs = parts.iter().map(|part| part.blob(key).map(|blob| blob.id));
+    Ok(Some(blobs.collect::<Result<_, DbError>>()?))
+}
+
+/// The stored parts are exactly those that the manifest speaks of.
+fn check_parts(manifest: &CheckedManifest, parts: &[Part]) -> Result<(), ApiError> {
+    let layout = manifest.layout();
+    for (index, expected) in (0..).zip(layout.all_parts()) {
+        let Some(part) = parts.get(index as usize).filter(|part| part.index().is_ok_and(|at| at == index))
+        else {
+            let detail = format!("Part {index} of {} is missing.", layout.parts());
+            return Err(
+                ApiError::new(ErrorCode::PartsMissing, detail).hint("Upload it, then complete again.")
+            );
+        };
+        if part.length()? != expected.ciphertext_length() as u64 {
+            let detail = format!("Part {index} has not the length that the manifest's length gives it.");
+            return Err(ApiError::new(ErrorCode::DigestMismatch, detail));
+        }
+    }
+    if parts.len() > layout.parts() as usize {
+        let detail = "More parts are stored than the manifest's length has.";
+        return Err(ApiError::new(ErrorCode::DigestMismatch, detail));
+    }
+    let digests: Vec<_> = parts.iter().map(|part| part.digest).collect();
+    if content_digest(layout.ciphertext_length(), &digests) == manifest.signed().digest {
+        return Ok(());
+    }
+    Err(ApiError::new(ErrorCode::DigestMismatch, "The stored parts do not have the manifest's digest."))
+}

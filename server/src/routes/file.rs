@@ -1,0 +1,161 @@
+//! Files: begin an upload, list, look at one.
+
+use std::collections::HashMap;
+
+use axum::{
+    Json as Answer,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
+use sealpost_api::{
+    HEADER_TICKET,
+    file::{CreateFile, FileState, FileView, OwnFileView, UploadView},
+    limits::{MAX_OPEN_UPLOADS, MAX_SHARES_SHOWN, TICKET_SECONDS},
+    paging::{Page, PageQuery},
+    problem::ErrorCode,
+};
+use sealpost_crypto::id::{FileId, TicketId, UserId};
+
+use crate::{
+    auth::{Member, OpsMember},
+    blob::VersionKey,
+    db::{
+        DbError, Lock, Tx,
+        file::{self, By},
+        share,
+    },
+    extract::{Json, Path, Query, page_size},
+    paging::{Order, Place, page},
+    problem::ApiError,
+    state::AppState,
+};
+
+/// Shares shown on one page of `GET /files`, over all its files, so that an answer stays below 32 MiB: large pages
+/// show fewer of each.
+const MAX_SHARES_PER_PAGE: u32 = 4_000;
+
+/// `POST /files`.
+pub(super) async fn create(
+    State(state): State<AppState>,
+    member: OpsMember,
+    Json(asked): Json<CreateFile>,
+) -> Result<(StatusCode, Answer<UploadView>), ApiError> {
+    let CreateFile { file_id, version } = asked;
+    if version != 1 {
+        return Err(ApiError::new(ErrorCode::Unsupported, "Files have only version 1 so far."));
+    }
+    let (key, owner) = (VersionKey { file_id, version }, member.user_id());
+    let mut tx = state.db.write().await?;
+    tx.lock(Lock::User(owner)).await?;
+    tx.lock(Lock::File(file_id.as_bytes())).await?;
+    if let Some(known) = file::version(&mut tx, key, owner).await? {
+        return Ok((StatusCode::OK, Answer(UploadView { file_id, version, state: known.state })));
+    }
+    check_free(&mut tx, file_id, owner).await?;
+    file::insert(&mut tx, key, owner, state.clock.micros()).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Answer(UploadView { file_id, version, state: FileState::Uploading })))
+}
+
+async fn check_free(tx: &mut Tx, file_id: FileId, owner: UserId) -> Result<(), ApiError> {
+    match file::owner(tx, file_id).await? {
+        None => {}
+        Some(found) if found == owner => {
+            let detail = "An abandoned upload of this file is being deleted.";
+            return Err(ApiError::new(ErrorCode::Unavailable, detail).retry_after(5));
+        }
+        Some(_) => {
+            return Err(ApiError::new(ErrorCode::IdTaken, "Another file has this id.")
+                .hint("Ids are 16 random bytes: make a new one."));
+        }
+    }
+    if file::open_uploads(tx, owner).await? < u64::from(MAX_OPEN_UPLOADS) {
+        return Ok(());
+    }
+    let detail = format!("At most {MAX_OPEN_UPLOADS} uploads can be unfinished at one time.");
+    Err(ApiError::new(ErrorCode::LimitReached, detail).hint("Finish some, or wait until they are swept."))
+}
+
+/// `GET /files`: the caller's own, newest first.
+pub(super) async fn own(
+    State(state): State<AppState>,
+    member: OpsMember,
+    Query(query): Query<PageQuery>,
+) -> Result<Answer<Page<OwnFileView>>, ApiError> {
+    let size = page_size(query.limit)?;
+    let after = Place::after(query.cursor.as_deref(), Order::NewestFirst)?;
+    let shown = MAX_SHARES_SHOWN.min(MAX_SHARES_PER_PAGE / size);
+    let mut tx = state.db.read().await?;
+    let files = file::own(&mut tx, member.user_id(), &after, size + 1).await?;
+    let shares = share::of_page(&mut tx, member.user_id(), &after, size, shown).await?;
+    let mut shares = by_file(shares);
+    // A page of views, each with the shares that belong to it.
+    let view = |row: file::Row| {
+        let of_file = shares.remove(&row.file_id()).unwrap_or_default();
+        own_view(row, of_file, shown)
+    };
+    Ok(Answer(page(files, size, file::Row::own_place, view)?))
+}
+
+fn by_file(rows: Vec<share::Row>) -> HashMap<FileId, Vec<share::Row>> {
+    let mut files: HashMap<_, Vec<_>> = HashMap::new();
+    rows.into_iter().for_each(|row| files.entry(row.file_id).or_default().push(row));
+    files
+}
+
+fn own_view(row: file::Row, shares: Vec<share::Row>, shown: u32) -> Result<OwnFileView, DbError> {
+    let shares = page(shares, shown, share::Row::place, share::Row::view)?;
+    Ok(OwnFileView { file: row.view()?, shares: shares.items, shares_cursor: shares.next_cursor })
+}
+
+/// `GET /files/shared`: what others share with the caller now, newest first.
+pub(super) async fn shared(
+    State(state): State<AppState>,
+    member: Member,
+    Query(query): Query<PageQuery>,
+) -> Result<Answer<Page<FileView>>, ApiError> {
+    let size = page_size(query.limit)?;
+    let after = Place::after(query.cursor.as_deref(), Order::NewestFirst)?;
+    let mut tx = state.db.read().await?;
+    let rows = file::shared(&mut tx, member.user_id(), state.clock.micros(), &after, size + 1).await?;
+    Ok(Answer(page(rows, size, file::Row::shared_place, file::Row::view)?))
+}
+
+/// `GET /files/{file_id}`.
+pub(super) async fn one(
+    State(state): State<AppState>,
+    member: Member,
+    Path(file_id): Path<FileId>,
+    headers: HeaderMap,
+) -> Result<Answer<FileView>, ApiError> {
+    let by = ticket(&headers)?.map_or(By::Terms, By::Ticket);
+    let mut tx = state.db.read().await?;
+    let row = readable(&state, &mut tx, file_id, member.user_id(), by).await?;
+    Ok(Answer(row.view()?))
+}
+
+/// A file that the caller may read now; 404 otherwise, whatever the reason.
+pub(super) async fn readable(
+    state: &AppState,
+    tx: &mut Tx,
+    file_id: FileId,
+    reader: UserId,
+    by: By,
+) -> Result<file::Row, ApiError> {
+    let since = state.clock.micros_ago(TICKET_SECONDS);
+    let row = file::readable(tx, file_id, reader, by, state.clock.micros(), since).await?;
+    row.ok_or_else(ApiError::not_found)
+}
+
+/// The ticket that a request names.
+pub(super) fn ticket(headers: &HeaderMap) -> Result<Option<TicketId>, ApiError> {
+    let Some(value) = headers.get(HEADER_TICKET) else { return Ok(None) };
+    let ticket = value.to_str().ok().and_then(|text| text.parse().ok());
+    // Zeros stand for "none" everywhere.
+    let ticket = ticket.filter(|ticket: &TicketId| !ticket.is_zero());
+    ticket.map(Some).ok_or_else(|| {
+        ApiError::malformed(format!(
+            "The header {HEADER_TICKET} takes 32 lowercase hex digits, not all zeros."
+        ))
+    })
+}

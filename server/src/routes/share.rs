@@ -1,0 +1,224 @@
+//! Shares and unshares by a file's owner.
+
+use axum::{Json as Answer, extract::State, http::StatusCode};
+use sealpost_api::{
+    account::AccountStatus,
+    file::{ShareFile, ShareResult, ShareResults, ShareView, UnshareFile},
+    limits::{MAX_SHARE_BODY, MAX_SHARES_PER_REQUEST},
+    paging::{Page, PageQuery},
+    problem::ErrorCode,
+};
+use sealpost_crypto::{
+    id::{FileId, UserId},
+    record::{RawRecord, Signed, parse},
+    records::{Manifest, Share, ShareContext, Unshare},
+    share::SealedShare,
+};
+use tokio::task::yield_now;
+
+use crate::{
+    auth::OpsMember,
+    check::{CheckedShare, Checker, Shareable},
+    db::{
+        Lock, Tx, account, file,
+        pair::{self, Kind, Obstacle, PairPlace},
+        share,
+    },
+    extract::{Json, Path, Query, page_size},
+    paging::{Order, Place, page},
+    problem::ApiError,
+    state::AppState,
+};
+
+/// A share on its way: to whom it claims to go, and what the checks said; `None` if it is stored already.
+type Item = (UserId, Option<Result<CheckedShare, ApiError>>);
+
+/// `POST /files/{file_id}/share`.
+pub(super) async fn share(
+    State(state): State<AppState>,
+    member: OpsMember,
+    Path(file_id): Path<FileId>,
+    Json(asked): Json<ShareFile, MAX_SHARE_BODY>,
+) -> Result<Answer<ShareResults>, ApiError> {
+    let sender = member.user_id();
+    let mut tx = state.db.read().await?;
+    let of = shareable(&mut tx, file_id, sender).await?;
+    if asked.shares.is_empty() || asked.shares.len() > MAX_SHARES_PER_REQUEST {
+        let detail = format!("One request takes 1 to {MAX_SHARES_PER_REQUEST} shares.");
+        return Err(ApiError::new(ErrorCode::LimitReached, detail));
+    }
+    let mut items = Vec::with_capacity(asked.shares.len());
+    for sealed in asked.shares {
+        let known = pair::is_known(&mut tx, sealed.record.id(), sender).await?;
+        items.push((sealed, known));
+    }
+    drop(tx);
+    let items = check(&state, sender, of, items).await?;
+    Ok(Answer(ShareResults { results: store(&state, sender, items).await? }))
+}
+
+/// The live version of the sender's own file.
+async fn shareable(tx: &mut Tx, file_id: FileId, sender: UserId) -> Result<Shareable, ApiError> {
+    let (version, manifest) = file::live(tx, file_id, sender).await?.ok_or_else(ApiError::not_found)?;
+    let claim: Manifest = manifest.0.claim().map_err(|error| ApiError::internal(&error))?;
+    Ok(Shareable { version, manifest: manifest.0.id(), commitment: claim.commitment })
+}
+
+/// Verifies what is not stored yet, before any transaction writes. Signatures cost time: others get their turn
+/// in between.
+async fn check(
+    state: &AppState,
+    caller: UserId,
+    of: Shareable,
+    items: Vec<(SealedShare, bool)>,
+) -> Result<Vec<Item>, ApiError> {
+    let mut tx = state.db.read().await?;
+    let log = state.log.synced(&mut tx).await?;
+    drop(tx);
+    let checker = Checker { log: &log, caller, now: state.clock.seconds() };
+    let mut checked = Vec::with_capacity(items.len());
+    for (sealed, known) in items {
+        let recipient = claimed_recipient(&sealed.record);
+        checked.push((recipient, (!known).then(|| checker.share(sealed, &of))));
+        yield_now().await;
+    }
+    Ok(checked)
+}
+
+/// Whom an unverified share names; zeros if it names nobody.
+fn claimed_recipient(record: &RawRecord) -> UserId {
+    let context = record.claim::<Share>().and_then(|share| parse::<ShareContext>(&share.context.0));
+    context.map_or(UserId::ZERO, |context| context.recipient)
+}
+
+/// Stores what passed, in one transaction, each item accepted or refused by itself.
+async fn store(state: &AppState, sender: UserId, items: Vec<Item>) -> Result<Vec<ShareResult>, ApiError> {
+    let mut tx = state.db.write().await?;
+    // All records that this person sends, so that no pair changes between looking and storing.
+    tx.lock(Lock::User(sender)).await?;
+    let mut results = Vec::with_capacity(items.len());
+    for (now, (recipient, checked)) in (state.clock.micros()..).zip(items) {
+        let problem = match checked {
+            None => None,
+            Some(Err(refused)) => Some(explain(&mut tx, recipient, refused).await?),
+            Some(Ok(share)) => store_one(&mut tx, &share, now).await?,
+        };
+        results.push(ShareResult { recipient, problem: problem.map(ApiError::into_problem) });
+    }
+    tx.commit().await?;
+    Ok(results)
+}
+
+/// Somebody who is only not certified yet is told apart from somebody unknown: the owner can wait for them.
+async fn explain(tx: &mut Tx, recipient: UserId, refused: ApiError) -> Result<ApiError, ApiError> {
+    if *refused.code() != ErrorCode::RecipientUnknown {
+        return Ok(refused);
+    }
+    let account = account::by_id(tx, recipient).await?;
+    if !account.is_some_and(|account| account.status.0 == AccountStatus::Pending) {
+        return Ok(refused);
+    }
+    Ok(ApiError::new(ErrorCode::RecipientPending, "The recipient has accepted, and is not certified yet.")
+        .hint("Certify them, then share again."))
+}
+
+/// Stores one share, or says why not. `now` differs from share to share: it orders them.
+async fn store_one(tx: &mut Tx, share: &CheckedShare, now: i64) -> Result<Option<ApiError>, ApiError> {
+    let (signed, place) = (share.signed(), share.place());
+    if pair::is_known(tx, signed.id(), place.sender).await? {
+        return Ok(None);
+    }
+    if let Some(obstacle) = pair::obstacle(tx, &place).await? {
+        return Ok(Some(obstacle.into()));
+    }
+    if share::is_live(tx, share.context().file_id, place.recipient, now).await? {
+        let detail = "This person has a share of the file that still runs.";
+        let error = ApiError::new(ErrorCode::AlreadyShared, detail);
+        return Ok(Some(error.hint("To change its terms, unshare it first.")));
+    }
+    pair::insert(tx, &place, Kind::Share, signed.id(), signed.raw(), now).await?;
+    share::insert(tx, share, now).await?;
+    Ok(None)
+}
+
+/// `GET /files/{file_id}/shares`: shares to others, ended ones too, oldest first.
+pub(super) async fn shares(
+    State(state): State<AppState>,
+    member: OpsMember,
+    Path(file_id): Path<FileId>,
+    Query(query): Query<PageQuery>,
+) -> Result<Answer<Page<ShareView>>, ApiError> {
+    let size = page_size(query.limit)?;
+    let after = Place::after(query.cursor.as_deref(), Order::OldestFirst)?;
+    let mut tx = state.db.read().await?;
+    if file::owner(&mut tx, file_id).await? != Some(member.user_id()) {
+        return Err(ApiError::not_found());
+    }
+    let rows = share::of_file(&mut tx, file_id, &after, size + 1).await?;
+    Ok(Answer(page(rows, size, share::Row::place, share::Row::view)?))
+}
+
+/// `POST /files/{file_id}/unshare`.
+pub(super) async fn unshare(
+    State(state): State<AppState>,
+    member: OpsMember,
+    Path(file_id): Path<FileId>,
+    Json(asked): Json<UnshareFile>,
+) -> Result<StatusCode, ApiError> {
+    let sender = member.user_id();
+    let mut tx = state.db.read().await?;
+    shareable(&mut tx, file_id, sender).await?;
+    if pair::is_known(&mut tx, asked.record.id(), sender).await? {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    let log = state.log.synced(&mut tx).await?;
+    let checker = Checker { log: &log, caller: sender, now: state.clock.seconds() };
+    let record = checker.unshare(asked.record, file_id)?;
+    drop((tx, log));
+    end(&state, &record).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn end(state: &AppState, record: &Signed<Unshare>) -> Result<(), ApiError> {
+    let place = PairPlace {
+        sender: record.signer,
+        recipient: record.recipient,
+        sequence: record.pair_sequence,
+        previous: record.pair_previous,
+    };
+    let mut tx = state.db.write().await?;
+    tx.lock(Lock::User(place.sender)).await?;
+    if pair::is_known(&mut tx, record.id(), place.sender).await? {
+        return Ok(());
+    }
+    check_ends_a_share(&mut tx, record).await?;
+    if let Some(obstacle) = pair::obstacle(&mut tx, &place).await? {
+        return Err(obstacle.into());
+    }
+    pair::insert(&mut tx, &place, Kind::Unshare, record.id(), record.raw(), state.clock.micros()).await?;
+    share::end(&mut tx, record.share, record.id()).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn check_ends_a_share(tx: &mut Tx, record: &Signed<Unshare>) -> Result<(), ApiError> {
+    let share = share::find(tx, record.share).await?.filter(|share| {
+        (share.file_id, share.sender, share.recipient) == (record.file_id, record.signer, record.recipient)
+    });
+    match share {
+        None => Err(ApiError::record_invalid("The record names no share of this file to this person.")),
+        Some(share) if share.is_ended() => Err(ApiError::record_invalid("The share was ended before.")),
+        Some(_) => Ok(()),
+    }
+}
+
+impl From<Obstacle> for ApiError {
+    fn from(obstacle: Obstacle) -> Self {
+        let detail = "The record does not take the next place among the records of this pair.";
+        let error = Self::new(ErrorCode::PairConflict, detail)
+            .hint("Read the pair's records, then sign for the next place.");
+        match obstacle.record {
+            Some(record) => error.record(record),
+            None => error,
+        }
+    }
+}
