@@ -35,7 +35,7 @@ statements! {
     INSERT = "INSERT INTO shares (share_id, file_id, version, sender, recipient, enc, ciphertext, expiry, \
             download_limit, downloads, over, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, FALSE, $10)";
-    FIND = "SELECT s.file_id, s.sender, s.recipient, s.unshare_id, v.manifest_id FROM shares s \
+    FIND = "SELECT s.file_id, s.sender, s.recipient, s.unshare_id, v.manifest_id AS manifest FROM shares s \
         JOIN file_versions v ON v.file_id = s.file_id AND v.version = s.version WHERE s.share_id = $1";
     EVER = "SELECT share_id FROM shares WHERE file_id = $1 AND recipient = $2 LIMIT 1";
     LIVE = "SELECT share_id FROM shares WHERE file_id = $1 AND recipient = $2 AND NOT over";
