@@ -74,7 +74,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self {
             code: Cow::Owned(error.code().to_owned()),
-            message: error.to_string(),
+            message: error.to_string().trim_end_matches('.').to_owned(),
             hint: error.hint().map(str::to_owned),
             exit: error.kind().into(),
             silent: false,

@@ -16,7 +16,7 @@ mod signal;
 mod text;
 mod time;
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
 
@@ -47,10 +47,26 @@ fn usage(error: &clap::Error) -> Exit {
         return Exit::Ok;
     }
     if std::env::args_os().any(|argument| argument == "--json") {
-        let text = error.render().to_string();
-        let summary = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        let failure = Failure::usage(summary).hint("Run `sealpost --help`.");
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), (hint::json(&failure) + "\n").as_bytes());
+        let failure = Failure::usage(summary(&error.render().to_string())).hint("Run `sealpost --help`.");
+        let _ = std::io::stderr().write_all((hint::json(&failure) + "\n").as_bytes());
     }
     Exit::Usage
+}
+
+/// The first paragraph of clap's message, on one line: what is wrong, without the usage that follows.
+fn summary(message: &str) -> String {
+    let paragraph = message.trim_start_matches("error: ").lines().take_while(|line| !line.trim().is_empty());
+    paragraph.map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_usage_error_names_what_is_missing() {
+        let error = Cli::try_parse_from(["sealpost", "upload", "--json"]).unwrap_err();
+        let summary = summary(&error.render().to_string());
+        assert_eq!(summary, "the following required arguments were not provided: <PATH>...");
+    }
 }

@@ -180,7 +180,6 @@ fn read_hidden(question: &str) -> Outcome<Secret> {
     READING_PASSWORD.store(true, Ordering::Release);
     let answer = rpassword::prompt_password(question);
     READING_PASSWORD.store(false, Ordering::Release);
-    say("\n");
     answer.map(Zeroizing::new).map_err(|error| match error.kind() {
         io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof => Failure::interrupted(),
         _ => Failure::new(Exit::LocalFile, "terminal", format!("can't read from the terminal: {error}")),

@@ -23,7 +23,6 @@ pub async fn run(args: ServeArgs, context: &Context) -> Outcome {
     log_to_stderr(context.printer.format());
     let data = config.data.clone();
     let first_start = !data.join(SETUP_TOKEN_FILE).exists();
-    let stop = signal::stop();
     let running = sealpost_server::start(config).await.map_err(start_failure)?;
     let token = running.setup_token().map(|token| SecretText::new(token.expose().to_owned()));
     let shown = context.printer.show(&Started {
@@ -33,7 +32,7 @@ pub async fn run(args: ServeArgs, context: &Context) -> Outcome {
         setup_token: token.filter(|_| first_start),
     });
     if shown.is_ok() {
-        stop.await;
+        signal::stop().await;
         context.printer.note("Stopping: requests under way may finish.");
     }
     running.stop().await;
