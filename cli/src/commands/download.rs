@@ -68,6 +68,11 @@ async fn fetch(
     let meter = Meter::new(&context.printer, download.name());
     let written = write(download, destination, overwrite, &meter).await?;
     downloaded.receipt_sent = written.receipt_sent;
+    if !written.receipt_sent {
+        context.printer.note(
+            "The file is complete; its receipt has not reached the server yet: the next download sends it.",
+        );
+    }
     downloaded.path = Some(written.path.map_or_else(|| "-".to_owned(), |path| path.display().to_string()));
     Ok(downloaded)
 }

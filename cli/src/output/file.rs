@@ -160,7 +160,7 @@ pub struct Downloaded {
     pub from: Option<Person>,
     /// Where it is now; `-` for standard output, `null` if it could not be downloaded.
     pub path: Option<String>,
-    /// Whether the sender's server has the signed receipt; if not, the next command sends it.
+    /// Whether the sender's server has the signed receipt; if not, the next download sends it.
     pub receipt_sent: bool,
     /// Why it could not be downloaded.
     pub error: Option<ItemError>,

@@ -46,6 +46,10 @@ pub async fn inspect(mut story: Story<'_>, receipts: Vec<Receipt>) -> Outcome<De
 }
 
 fn show_receipts(story: &Story<'_>, receipts: &[Receipt]) {
+    let missing = story.parcels.len().saturating_sub(receipts.len()) as u64;
+    if missing > 0 {
+        story.narrator.line(&format!("MISSING: {}", count(missing, "receipt")));
+    }
     for receipt in receipts {
         story.narrator.line(&format!("{}  {}  {}", receipt.time, safe(&receipt.email), safe(&receipt.name)));
     }
@@ -66,7 +70,8 @@ fn show_tables(story: &mut Story<'_>, tables: &[Table]) {
 fn show_ciphertext(story: &Story<'_>) -> Outcome {
     let folder = story.stage.data().join("blobs");
     let unreadable = |error: std::io::Error| Failure::local("read", &folder, &error);
-    let files = holdings::files(&folder).map_err(unreadable)?;
+    let mut files = holdings::files(&folder).map_err(unreadable)?;
+    files.retain(|(_, bytes)| *bytes > 0);
     let bytes = files.iter().map(|(_, bytes)| bytes).sum();
     let parts = count(files.len() as u64, "sealed part");
     story.narrator.line(&format!("… and {parts} of {} in all. The largest begins with:", size(bytes)));

@@ -38,6 +38,7 @@ fn letter() -> String {
 }
 
 fn payroll() -> String {
-    let row = |number: u32| format!("{number};Employee {number};{}\n", 40_000 + rand::random::<u16>());
+    let row =
+        |number: u32| format!("{number};Employee {number};{}\n", 40_000 + u32::from(rand::random::<u16>()));
     "number;name;salary\n".to_owned() + &(1..=2_000).map(row).collect::<String>()
 }
