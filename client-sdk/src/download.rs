@@ -22,7 +22,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use crate::{
     content,
     directory::{Directory, Person},
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     file::{Claimed, OpenFile},
     log_sync,
     pairs::Pairs,
@@ -169,7 +169,8 @@ impl Inner {
     ) -> Result<(TicketId, OpenFile)> {
         let begun = tickets::begun(&self.device, file_id)?;
         let ticket = begun.unwrap_or_else(TicketId::random);
-        let view: FileView = self.caller.get(Call::new(routes::FILE, &[&file_id]).under(ticket)).await?;
+        let view: FileView =
+            self.caller.get(Call::new(routes::FILE, &[&file_id]).under(ticket)).await.map_err(not_for_us)?;
         let claimed = Claimed { file_id, ..Claimed::from(&view) };
         let file = self.open_file(log, &mut Pairs::default(), claimed).await?;
         tickets::begin(&self.device, &file, ticket)?;
@@ -226,4 +227,15 @@ impl Inner {
         }
         all_sent
     }
+}
+
+/// Why the server does not say: what does not exist and what is not ours look the same.
+fn not_for_us(error: Error) -> Error {
+    if error.kind() != ErrorKind::NotFound {
+        return error;
+    }
+    let message = "there is no such file for you: it was not shared with you, or not any more, or has expired, \
+                   or its downloads are used up";
+    Error::new(ErrorKind::NotFound, "not_found", message)
+        .with_hint("`sealpost shared` lists what you can download. Ask the sender to share it again.")
 }

@@ -88,14 +88,15 @@ impl Inner {
         log: &sealpost_crypto::log::Log,
         file_id: FileId,
     ) -> Result<OpenFile> {
-        let view: FileView = self.caller.get(Call::new(routes::FILE, &[&file_id])).await?;
+        let view: Result<FileView> = self.caller.get(Call::new(routes::FILE, &[&file_id])).await;
+        let view =
+            view.map_err(|error| if error.kind() == ErrorKind::NotFound { not_ours() } else { error })?;
         let claimed = Claimed { file_id, ..Claimed::from(&view) };
         let file = self.open_file(log, &mut Pairs::default(), claimed).await?;
         if file.share.context().sender == self.profile.user_id {
             return Ok(file);
         }
-        Err(Error::new(ErrorKind::NotFound, "not_found", "you have no file with this id")
-            .with_hint("Only a file's owner shares it. `sealpost ls` lists your files."))
+        Err(not_ours())
     }
 
     async fn share_with(
@@ -178,6 +179,11 @@ impl Inner {
         let key = PairKey { sender: pair.sender(), recipient: pair.recipient() };
         self.pin_pair(&key, pair).await
     }
+}
+
+fn not_ours() -> Error {
+    Error::new(ErrorKind::NotFound, "not_found", "you have no file with this id")
+        .with_hint("Only a file's owner shares it. `sealpost ls` lists your files.")
 }
 
 fn check_terms(terms: &Terms) -> Result<()> {
