@@ -56,6 +56,7 @@ pub use sealpost_crypto::{
     invite::{InviteCode, InviteLink},
     kit::{KitText, account_key_from_code},
     password::Password,
+    record::RawRecord,
     records::Role,
     secret::{AccountKey, FileKey},
 };

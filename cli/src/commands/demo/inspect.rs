@@ -1,6 +1,10 @@
 //! What the server saw: its tables, its ciphertext, its receipts; and the search for everything it must not have.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use super::{
     encode::{self, Alphabet, base64, hex},
@@ -26,7 +30,6 @@ const NAME: &str = "the organisation's name";
 /// Looks at everything that the server holds, and searches it.
 pub async fn inspect(mut story: Story<'_>, receipts: Vec<Receipt>) -> Outcome<Demo> {
     let mut holdings = Holdings::open(&story.stage.data().join("sealpost.sqlite")).await?;
-    show_receipts(&story, &receipts);
     let tables = holdings.tables().await?;
     show_tables(&mut story, &tables);
     show_ciphertext(&story)?;
@@ -43,20 +46,6 @@ pub async fn inspect(mut story: Story<'_>, receipts: Vec<Receipt>) -> Outcome<De
             .collect(),
         search,
     })
-}
-
-fn show_receipts(story: &Story<'_>, receipts: &[Receipt]) {
-    let missing = story.parcels.len().saturating_sub(receipts.len()) as u64;
-    if missing > 0 {
-        story.narrator.line(&format!("MISSING: {}", count(missing, "receipt")));
-    }
-    for receipt in receipts {
-        story.narrator.line(&format!("{}  {}  {}", receipt.time, safe(&receipt.email), safe(&receipt.name)));
-    }
-    if let Some(receipt) = receipts.first() {
-        story.narrator.line("Verified through the organisation's log. The first one, as it was signed:");
-        story.narrator.line(&safe(&receipt.record.to_string()));
-    }
 }
 
 fn show_tables(story: &mut Story<'_>, tables: &[Table]) {
@@ -109,12 +98,7 @@ async fn search(story: &mut Story<'_>, holdings: &mut Holdings, tables: &[Table]
     let secrets = needles.len() as u64;
     let controls = [(CANARY, &canary[..]), (ADDRESS, CLIENT.as_bytes()), (NAME, ORGANISATION.as_bytes())];
     needles.extend(controls.map(|(label, bytes)| Needle::new(label, bytes)));
-    let search = Search::new(&needles);
-    let mut report = Report::default();
-    let unreadable = |error: std::io::Error| Failure::local("search", &data, &error);
-    search.folder(&data, &mut report).map_err(unreadable)?;
-    let log = File::open(story.stage.log()).map_err(unreadable)?;
-    search.reader("the server's log", log, &mut report).map_err(unreadable)?;
+    let (search, mut report) = search_files(Search::new(&needles), data, story.stage.log()).await?;
     for table in tables {
         holdings.search(table, &search, &mut report).await?;
     }
@@ -129,6 +113,16 @@ async fn search(story: &mut Story<'_>, holdings: &mut Holdings, tables: &[Table]
     };
     tell(story, &result);
     Ok(result)
+}
+
+/// On a thread of its own, so that Ctrl-C is heard meanwhile.
+async fn search_files(search: Search, data: PathBuf, log: PathBuf) -> Outcome<(Search, Report)> {
+    let searching = tokio::task::spawn_blocking(move || {
+        let mut report = Report::default();
+        let searched = search.folder(&data, &mut report).and_then(|()| search.file(&log, &mut report));
+        searched.map_err(|error| Failure::local("search", &data, &error)).map(|()| (search, report))
+    });
+    searching.await.unwrap_or_else(|_| Err(Failure::interrupted()))
 }
 
 /// A secret of its own in the server's folder, in every form: if the search finds it, it would find others.

@@ -111,16 +111,21 @@ impl Search {
             if entry.file_type()?.is_dir() {
                 self.folder(&entry.path(), report)?;
             } else {
-                let place = entry.file_name().to_string_lossy().into_owned();
-                report.files += 1;
-                self.reader(&place, File::open(entry.path())?, report)?;
+                self.file(&entry.path(), report)?;
             }
         }
         Ok(())
     }
 
+    /// Looks through one file.
+    pub fn file(&self, path: &Path, report: &mut Report) -> io::Result<()> {
+        let place = path.file_name().unwrap_or_default().to_string_lossy();
+        report.files += 1;
+        self.reader(&place, File::open(path)?, report)
+    }
+
     /// Looks through a stream; what straddles two blocks is found too.
-    pub fn reader(&self, place: &str, mut source: impl Read, report: &mut Report) -> io::Result<()> {
+    fn reader(&self, place: &str, mut source: impl Read, report: &mut Report) -> io::Result<()> {
         let mut window = Zeroizing::new(Vec::with_capacity(BLOCK + self.longest));
         loop {
             let kept = window.len();

@@ -2,23 +2,28 @@
 
 use std::{
     fs::File,
-    io::{self, BufReader, Read},
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use sealpost_client::{
     Anonymous, EmailAddress, FileId, FoundOrganisation, InviteLink, InviteRequest, Overwrite, Password,
-    SignedIn, Terms, Token, store::FolderStore,
+    RawRecord, ReceiptInfo, SignedIn, Terms, Token, store::FolderStore,
 };
 use zeroize::Zeroizing;
 
-use super::{narrator::Narrator, search::Search, secrets::Secrets, stage::Stage};
+use super::{
+    narrator::Narrator,
+    search::{Report, Search},
+    secrets::Secrets,
+    stage::Stage,
+};
 use crate::{
     commands::receipts,
     exit::Exit,
     failure::{Failure, Outcome},
-    output::{self, DemoFile, Receipt, size},
+    output::{self, DemoFile, Receipt, count, size},
     progress::Meter,
     text::safe,
     time::{self, Lifetime},
@@ -34,6 +39,9 @@ pub const CLIENT: &str = "client@demo.example";
 const LIFETIME: Lifetime = Lifetime::days(7);
 /// Downloads that each share allows.
 const DOWNLOADS: u64 = 3;
+
+/// Bytes compared at once.
+const BLOCK: usize = 1 << 20;
 
 /// A person and their device.
 pub struct Person {
@@ -201,19 +209,45 @@ impl<'a> Story<'a> {
     /// The Ops member sees the client's signed receipts.
     pub async fn receipts(&mut self) -> Outcome<Vec<Receipt>> {
         self.narrator.step(&format!("{OPS} holds receipts that {CLIENT}'s device signed"));
-        let mut listed = Vec::new();
+        let received = self.all_receipts().await?;
+        for receipt in &received {
+            self.narrator.line(&format!("{}  {}", time::rfc3339(receipt.received_at), safe(&receipt.name)));
+        }
+        if received.len() < self.parcels.len() {
+            let missing = count((self.parcels.len() - received.len()) as u64, "receipt");
+            self.narrator.line(&format!("MISSING: {missing}"));
+        }
+        if let Some(first) = received.first() {
+            self.narrator
+                .line("Each was verified through the organisation's log. This is what the first one says:");
+            self.tell_record(&first.record);
+        }
+        Ok(received.into_iter().map(receipts::receipt).collect())
+    }
+
+    async fn all_receipts(&self) -> Outcome<Vec<ReceiptInfo>> {
+        let mut received = Vec::new();
         let mut cursor = None;
         loop {
             let page = self.ops()?.session.receipts(None, cursor).await?;
             if let Some(rejected) = page.rejected.into_iter().next() {
                 return Err(rejected.error.into());
             }
-            listed.extend(page.items.into_iter().map(receipts::receipt));
+            received.extend(page.items);
             cursor = match page.next_cursor {
                 Some(next) => Some(next),
-                None => return Ok(listed),
+                None => return Ok(received),
             };
         }
+    }
+
+    fn tell_record(&self, record: &RawRecord) {
+        let payload = String::from_utf8_lossy(&record.payload.0);
+        for field in payload.trim_matches(['{', '}']).split(',') {
+            self.narrator.line(&format!("    {}", safe(field)));
+        }
+        let json = serde_json::to_value(record).unwrap_or_default();
+        self.narrator.line(&format!("    signature: {}", json["signature"].as_str().unwrap_or_default()));
     }
 
     /// The Ops member.
@@ -238,11 +272,13 @@ impl<'a> Story<'a> {
     }
 }
 
-/// Labels of what stands in a server's folder before anything was delivered: the words of its database schema, say.
+/// Labels of what stands in a server's folder and log before anything was delivered: the words of its database
+/// schema, say.
 fn known_before(stage: &Stage, secrets: &Secrets) -> Outcome<Vec<String>> {
-    let mut report = super::search::Report::default();
+    let mut report = Report::default();
     let data = stage.data();
-    let searched = Search::new(&secrets.needles).folder(&data, &mut report);
+    let search = Search::new(&secrets.needles);
+    let searched = search.folder(&data, &mut report).and_then(|()| search.file(&stage.log(), &mut report));
     searched.map_err(|error| Failure::local("search", &data, &error))?;
     Ok(report.findings.into_iter().map(|finding| finding.label).collect())
 }
@@ -257,15 +293,20 @@ fn unexpected(what: impl std::fmt::Display) -> Failure {
 
 /// Compares two files byte by byte.
 fn same(one: &Path, other: &Path) -> io::Result<bool> {
-    let (one, other) = (File::open(one)?, File::open(other)?);
-    if one.metadata()?.len() != other.metadata()?.len() {
+    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
+    let mut left = one.metadata()?.len();
+    if left != other.metadata()?.len() {
         return Ok(false);
     }
-    let mut other = BufReader::with_capacity(1 << 20, other).bytes();
-    for byte in BufReader::with_capacity(1 << 20, one).bytes() {
-        if other.next().transpose()? != Some(byte?) {
+    let (mut here, mut there) = (vec![0; BLOCK], vec![0; BLOCK]);
+    while left > 0 {
+        let length = left.min(BLOCK as u64) as usize;
+        one.read_exact(&mut here[..length])?;
+        other.read_exact(&mut there[..length])?;
+        if here[..length] != there[..length] {
             return Ok(false);
         }
+        left -= length as u64;
     }
     Ok(true)
 }
