@@ -13,7 +13,7 @@ mod secrets;
 mod stage;
 mod story;
 
-use std::time::Instant;
+use std::{pin::pin, time::Instant};
 
 use self::{narrator::Narrator, stage::Stage, story::Story};
 use crate::{
@@ -28,10 +28,16 @@ use crate::{
 pub async fn run(args: DemoArgs, context: &Context) -> Outcome {
     let began = Instant::now();
     let mut narrator = Narrator::new(context.printer);
-    let stage = Stage::set(&args.files).await?;
+    let mut stop = pin!(signal::stop());
+    // Signals are listened to before there is anything to clean up.
+    let stage = tokio::select! {
+        biased;
+        () = &mut stop => return Err(Failure::interrupted()),
+        stage = Stage::set(&args.files) => stage?,
+    };
     let played = tokio::select! {
+        () = &mut stop => Err(Failure::interrupted()),
         played = play(&stage, &mut narrator) => played,
-        () = signal::stop() => Err(Failure::interrupted()),
     };
     // Whatever happened, everything goes away.
     let cleaned = stage.strike().await;
