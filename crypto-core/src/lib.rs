@@ -19,6 +19,8 @@ mod kdf;
 pub mod kem;
 pub mod keys;
 pub mod kit;
+#[cfg(test)]
+mod known_answers;
 pub mod labels;
 pub mod log;
 pub mod login;

