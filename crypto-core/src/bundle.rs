@@ -4,7 +4,7 @@
 use crate::{
     error::failures,
     id::{OrgId, RecordId, UserId},
-    kem::KemPublicKey,
+    kem::{KemPublicKey, KeyError},
     record::{self, RawRecord, RecordError, Signed},
     records::{Bundle, SUITE},
     sign::{Signature, SigningPublicKey},
@@ -21,10 +21,10 @@ failures! {
         Generation = "bundle_generation", "the bundle's generation is not possible";
         /// The Ed25519 key is no canonical point of large order.
         SigningKey = "signing_key_invalid", "the bundle's signing key is not valid";
-        /// The X25519 half yields zero, or the ML-KEM half fails FIPS 203's modulus check.
-        KemKey = "kem_key_invalid", "the bundle's encryption key is not valid";
     }
     from {
+        /// The encryption key is not valid.
+        KemKey(KeyError),
         /// The record itself.
         Record(RecordError),
     }
@@ -67,7 +67,7 @@ impl VerifiedBundle {
         if signed.generation == 0 {
             return Err(BundleError::Generation);
         }
-        signed.kem_key.check().map_err(|_| BundleError::KemKey)?;
+        signed.kem_key.check()?;
         Ok(Self {
             id: signed.id(),
             org_id: signed.org_id,
@@ -120,5 +120,65 @@ impl VerifiedBundle {
             generation: self.generation,
         };
         record::raw_again(&record, self.signature.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{account::Account, secret::AccountSeed};
+
+    fn account() -> Account {
+        Account::derive(&AccountSeed::random(), OrgId::random(), UserId::random(), 1).unwrap()
+    }
+
+    fn verify(account: &Account, change: impl FnOnce(&mut Bundle)) -> Result<VerifiedBundle, BundleError> {
+        let mut record: Bundle = account.bundle().raw().claim().unwrap();
+        change(&mut record);
+        let raw = Signed::sign(record, &account.keys().signing).unwrap().into_raw();
+        let id = raw.id();
+        VerifiedBundle::verify(raw, id)
+    }
+
+    fn refused(change: impl FnOnce(&mut Bundle)) -> BundleError {
+        verify(&account(), change).unwrap_err()
+    }
+
+    #[test]
+    fn a_bundle_is_valid_in_every_field() {
+        let account = account();
+        let verified = verify(&account, |_| ()).unwrap();
+        assert_eq!(verified.raw(), account.bundle().raw(), "derived again, byte for byte");
+        assert_eq!(refused(|b| b.suite = 2), BundleError::UnsupportedSuite);
+        assert_eq!(refused(|b| b.suite = 0), BundleError::UnsupportedSuite);
+        assert_eq!(refused(|b| b.generation = 0), BundleError::Generation);
+        let no_point = |b: &mut Bundle| b.signing_key = SigningPublicKey::new([0; 32]);
+        assert_eq!(refused(no_point), BundleError::SigningKey);
+        let zero_x25519 = |b: &mut Bundle| {
+            let mut bytes = *b.kem_key.as_bytes();
+            bytes[1184..].fill(0);
+            b.kem_key = KemPublicKey::new(bytes);
+        };
+        assert_eq!(refused(zero_x25519), KeyError.into());
+        let unreduced = |b: &mut Bundle| {
+            let mut bytes = *b.kem_key.as_bytes();
+            bytes[..3].fill(0xff);
+            b.kem_key = KemPublicKey::new(bytes);
+        };
+        assert_eq!(refused(unreduced), KeyError.into());
+    }
+
+    #[test]
+    fn a_bundle_is_signed_by_its_own_key() {
+        let other = account();
+        let foreign = |b: &mut Bundle| b.signing_key = other.bundle().signing_key().clone();
+        assert_eq!(refused(foreign), RecordError::BadSignature.into());
+    }
+
+    #[test]
+    fn no_bundle_stands_for_another() {
+        let (one, other) = (account(), account());
+        let shown = VerifiedBundle::verify(other.bundle().raw(), one.bundle().id());
+        assert_eq!(shown.unwrap_err(), BundleError::WrongId);
     }
 }

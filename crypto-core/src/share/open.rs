@@ -4,7 +4,7 @@ use super::{VerifiedShare, info};
 use crate::{
     account::Account,
     error::failures,
-    kem,
+    kem::{self, UnwrapError},
     keys::{FileKeys, Place},
     secret::FileKey,
 };
@@ -15,10 +15,12 @@ failures! {
     OpenShareError {
         /// It is wrapped to other keys of the same person: an older generation, whose seed is in the vault.
         OtherGeneration = "share_other_generation", "the share is wrapped to another generation of this account's keys";
-        /// HPKE refuses; why is nobody's business.
-        Unwrap = "share_unwrap", "the file key can't be unwrapped";
         /// The sender wrapped another key than the manifest commits to.
         Commitment = "commitment_mismatch", "the file key is not the one that the sender committed to";
+    }
+    from {
+        /// HPKE refuses; why is nobody's business.
+        Unwrap(UnwrapError),
     }
 }
 
@@ -41,8 +43,7 @@ impl VerifiedShare {
             return Err(OpenShareError::OtherGeneration);
         }
         let info = info(&self.record.context.0);
-        let file_key =
-            kem::unwrap(&account.keys().kem, &info, &self.wrapped).map_err(|_| OpenShareError::Unwrap)?;
+        let file_key = kem::unwrap(&account.keys().kem, &info, &self.wrapped)?;
         let place = self.manifest.place();
         let keys = FileKeys::derive(&file_key, &place);
         if keys.commitment == self.context.commitment {

@@ -5,7 +5,7 @@ use crate::{
     encoding::Base64,
     error::failures,
     id::{FileId, RecordId},
-    kem,
+    kem::{self, KeyError},
     keys::FileKeys,
     log::{ActiveMember, OpsSigner, SignerError},
     manifest::VerifiedManifest,
@@ -25,12 +25,12 @@ failures! {
         WrongKey = "commitment_mismatch", "the file key is not the one that the manifest names";
         /// The pair state is of another sender or recipient.
         OtherPair = "pair_other", "the pair's history belongs to other people";
-        /// The recipient's key is not valid.
-        KemKey = "kem_key_invalid", "the recipient's encryption key is not valid";
         /// The recipient is of another organisation.
         ForeignRecipient = "share_foreign_recipient", "the recipient belongs to another organisation";
     }
     from {
+        /// The recipient's key is not valid.
+        KemKey(KeyError),
         /// The owner can't sign now.
         Signer(SignerError),
         /// Something is over its limit.
@@ -81,8 +81,8 @@ pub fn seal(
     check(signer, request)?;
     let context = context(signer, request)?;
     let ctx = record::encode(&context)?;
-    let recipient = request.recipient.bundle().kem_key().check().map_err(|_| SealError::KemKey)?;
-    let wrapped = kem::wrap(&recipient, &info(&ctx), request.file_key).map_err(|_| SealError::KemKey)?;
+    let recipient = request.recipient.bundle().kem_key().check()?;
+    let wrapped = kem::wrap(&recipient, &info(&ctx), request.file_key)?;
     let Author { org_id, signer: owner, signer_bundle } = signer.author();
     let share =
         Share { org_id, signer: owner, signer_bundle, context: Base64(ctx), sealed: wrapped.digest() };

@@ -4,6 +4,7 @@ use super::{testing::*, *};
 use crate::{
     account::Account,
     id::{Digest, FileId, OrgId, RecordId, UserId},
+    kem::UnwrapError,
     log::{AuthorError, SignerError, Standing, StandingError, testing::Organisation},
     manifest::{ManifestDraft, ManifestError, VerifiedManifest},
     pair::PairState,
@@ -214,7 +215,7 @@ fn no_wrap_moves_to_another_context() {
     let founder = &delivery.organisation.founder;
     // The owner signs again with another expiry around the same wrap: every claim holds, HPKE refuses.
     let moved = verify(&delivery, &resigned(&delivery, founder, |c| c.expiry = 9_999)).unwrap();
-    assert_eq!(moved.open(&delivery.recipient).unwrap_err(), OpenShareError::Unwrap);
+    assert_eq!(moved.open(&delivery.recipient).unwrap_err(), OpenShareError::Unwrap(UnwrapError));
     assert_eq!(
         delivery.verified().open(founder).unwrap_err(),
         OpenShareError::OtherGeneration,

@@ -9,6 +9,7 @@ mod opening;
 mod pair;
 mod records;
 mod share;
+mod specification;
 mod support;
 mod words;
 mod world;
