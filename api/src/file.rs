@@ -100,7 +100,7 @@ pub struct OwnFileView {
     /// The file.
     #[serde(flatten)]
     pub file: FileView,
-    /// The first shares to others: at most [`crate::limits::MAX_SHARES_SHOWN`], fewer on large pages.
+    /// The first [`crate::limits::MAX_SHARES_SHOWN`] shares to others.
     pub shares: Vec<ShareView>,
     /// Where `GET /files/{file_id}/shares` goes on; absent when all are here.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,7 +8,7 @@ pub struct PageQuery {
     /// `next_cursor` of the page before; absent for the first page. Opaque to clients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
-    /// Entries wanted, 1 to [`crate::limits::MAX_PAGE`].
+    /// Entries wanted, 1 to [`crate::limits::MAX_PAGE`]; large entries may make a page shorter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }

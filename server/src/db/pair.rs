@@ -15,7 +15,7 @@ statements! {
         WHERE sender = $1 AND recipient = $2 ORDER BY sequence DESC LIMIT 1";
     AT = "SELECT sequence, record_id, record FROM pair_records \
         WHERE sender = $1 AND recipient = $2 AND sequence = $3";
-    KNOWN = "SELECT sequence FROM pair_records WHERE record_id = $1 AND sender = $2";
+    KNOWN = "SELECT sequence FROM pair_records WHERE record_id = $1 AND sender = $2 AND kind = $3";
     INSERT = "INSERT INTO pair_records (record_id, sender, recipient, sequence, kind, record, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
     PAGE = "SELECT sequence, record_id, record FROM pair_records \
@@ -62,9 +62,15 @@ impl PairRecord {
     }
 }
 
-/// Whether this very record by `sender` is stored.
-pub(crate) async fn is_known(tx: &mut Tx, id: RecordId, sender: UserId) -> Result<bool, DbError> {
-    Ok(sql!(tx, optional (i64,): KNOWN, &id.as_bytes()[..], &sender.as_bytes()[..])?.is_some())
+/// Whether this very record of this kind by `sender` is stored.
+pub(crate) async fn is_known(
+    tx: &mut Tx,
+    kind: Kind,
+    id: RecordId,
+    sender: UserId,
+) -> Result<bool, DbError> {
+    let (id, sender) = (&id.as_bytes()[..], &sender.as_bytes()[..]);
+    Ok(sql!(tx, optional (i64,): KNOWN, id, sender, kind as i64)?.is_some())
 }
 
 /// The newest record of a pair.

@@ -48,6 +48,11 @@ statements! {
     OF_FILE = concat!(columns!(), "FROM shares s ", records!(),
         "WHERE s.file_id = $1 AND s.recipient <> s.sender AND (s.created_at, s.share_id) > ($2, $3) \
         ORDER BY s.created_at, s.share_id LIMIT $4");
+    /// How many shares each file on one page of its owner's list has, counted up to a bound.
+    COUNT_OF_PAGE = "SELECT (SELECT COUNT(*) FROM (SELECT x.share_id FROM shares x \
+                WHERE x.file_id = f.file_id AND x.recipient <> x.sender LIMIT $5) counted) \
+        FROM files f WHERE f.owner = $1 AND (f.live_at, f.file_id) < ($2, $3) \
+        ORDER BY f.live_at DESC, f.file_id DESC LIMIT $4";
     /// The first shares of every file on one page of its owner's list; `$5 + 1` of each file, a few more if
     /// several were made in one microsecond.
     OF_PAGE = concat!(columns!(),
@@ -174,6 +179,19 @@ pub(crate) async fn of_file(
     limit: u32,
 ) -> Result<Vec<Row>, DbError> {
     sql!(tx, all Row: OF_FILE, &file.as_bytes()[..], after.at, &after.id[..], i64::from(limit))
+}
+
+/// How many shares each file on the page of [`super::file::own`] has, in its order; at most `bound`.
+pub(crate) async fn counts(
+    tx: &mut Tx,
+    owner: UserId,
+    after: &Place,
+    limit: u32,
+    bound: u32,
+) -> Result<Vec<u64>, DbError> {
+    let (owner, limit, bound) = (&owner.as_bytes()[..], i64::from(limit), i64::from(bound));
+    let rows = sql!(tx, all (i64,): COUNT_OF_PAGE, owner, after.at, &after.id[..], limit, bound)?;
+    rows.into_iter().map(|(count,)| uint(count)).collect()
 }
 
 /// The first shares of each file on the page of [`super::file::own`] with the same arguments: at least

@@ -30,9 +30,9 @@ use crate::{
     state::AppState,
 };
 
-/// Shares shown on one page of `GET /files`, over all its files, so that an answer stays below 32 MiB: large pages
-/// show fewer of each.
-const MAX_SHARES_PER_PAGE: u32 = 4_000;
+/// Shares shown on one page of `GET /files`, over all its files. A page with more ends early, so that an answer
+/// stays below 32 MiB.
+const MAX_SHARES_PER_PAGE: u64 = 3_000;
 
 /// `POST /files`.
 pub(super) async fn create(
@@ -82,19 +82,28 @@ pub(super) async fn own(
     member: OpsMember,
     Query(query): Query<PageQuery>,
 ) -> Result<Answer<Page<OwnFileView>>, ApiError> {
-    let size = page_size(query.limit)?;
+    let (size, owner) = (page_size(query.limit)?, member.user_id());
     let after = Place::after(query.cursor.as_deref(), Order::NewestFirst)?;
-    let shown = MAX_SHARES_SHOWN.min(MAX_SHARES_PER_PAGE / size);
     let mut tx = state.db.read().await?;
-    let files = file::own(&mut tx, member.user_id(), &after, size + 1).await?;
-    let shares = share::of_page(&mut tx, member.user_id(), &after, size, shown).await?;
-    let mut shares = by_file(shares);
-    // A page of views, each with the shares that belong to it.
+    let counts = share::counts(&mut tx, owner, &after, size, MAX_SHARES_SHOWN).await?;
+    let size = affordable(size, &counts);
+    let files = file::own(&mut tx, owner, &after, size + 1).await?;
+    let mut shares = by_file(share::of_page(&mut tx, owner, &after, size, MAX_SHARES_SHOWN).await?);
     let view = |row: file::Row| {
         let of_file = shares.remove(&row.file_id()).unwrap_or_default();
-        own_view(row, of_file, shown)
+        own_view(row, of_file)
     };
     Ok(Answer(page(files, size, file::Row::own_place, view)?))
+}
+
+/// How many of the files with so many shares each fit on one page; at least one.
+fn affordable(size: u32, counts: &[u64]) -> u32 {
+    let totals = counts.iter().scan(0, |total, count| {
+        *total += count;
+        Some(*total)
+    });
+    let fitting = totals.take_while(|total| *total <= MAX_SHARES_PER_PAGE).count();
+    if fitting == counts.len() { size } else { size.min(fitting.max(1) as u32) }
 }
 
 fn by_file(rows: Vec<share::Row>) -> HashMap<FileId, Vec<share::Row>> {
@@ -103,8 +112,8 @@ fn by_file(rows: Vec<share::Row>) -> HashMap<FileId, Vec<share::Row>> {
     files
 }
 
-fn own_view(row: file::Row, shares: Vec<share::Row>, shown: u32) -> Result<OwnFileView, DbError> {
-    let shares = page(shares, shown, share::Row::place, share::Row::view)?;
+fn own_view(row: file::Row, shares: Vec<share::Row>) -> Result<OwnFileView, DbError> {
+    let shares = page(shares, MAX_SHARES_SHOWN, share::Row::place, share::Row::view)?;
     Ok(OwnFileView { file: row.view()?, shares: shares.items, shares_cursor: shares.next_cursor })
 }
 
@@ -158,4 +167,18 @@ pub(super) fn ticket(headers: &HeaderMap) -> Result<Option<TicketId>, ApiError> 
             "The header {HEADER_TICKET} takes 32 lowercase hex digits, not all zeros."
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_ends_before_it_shows_too_many_shares() {
+        assert_eq!(affordable(100, &[]), 100);
+        assert_eq!(affordable(100, &[1; 100]), 100);
+        assert_eq!(affordable(100, &[100; 30]), 100);
+        assert_eq!(affordable(100, &[100; 31]), 30);
+        assert_eq!(affordable(100, &[MAX_SHARES_PER_PAGE + 1, 0]), 1);
+    }
 }

@@ -49,7 +49,7 @@ pub(super) async fn share(
     }
     let mut items = Vec::with_capacity(asked.shares.len());
     for sealed in asked.shares {
-        let known = pair::is_known(&mut tx, sealed.record.id(), sender).await?;
+        let known = pair::is_known(&mut tx, Kind::Share, sealed.record.id(), sender).await?;
         items.push((sealed, known));
     }
     drop(tx);
@@ -125,7 +125,7 @@ async fn explain(tx: &mut Tx, recipient: UserId, refused: ApiError) -> Result<Ap
 /// Stores one share, or says why not. `now` differs from share to share: it orders them.
 async fn store_one(tx: &mut Tx, share: &CheckedShare, now: i64) -> Result<Option<ApiError>, ApiError> {
     let (signed, place) = (share.signed(), share.place());
-    if pair::is_known(tx, signed.id(), place.sender).await? {
+    if pair::is_known(tx, Kind::Share, signed.id(), place.sender).await? {
         return Ok(None);
     }
     if let Some(obstacle) = pair::obstacle(tx, &place).await? {
@@ -168,7 +168,7 @@ pub(super) async fn unshare(
     let sender = member.user_id();
     let mut tx = state.db.read().await?;
     shareable(&mut tx, file_id, sender).await?;
-    if pair::is_known(&mut tx, asked.record.id(), sender).await? {
+    if pair::is_known(&mut tx, Kind::Unshare, asked.record.id(), sender).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
     let log = state.log.synced(&mut tx).await?;
@@ -188,7 +188,7 @@ async fn end(state: &AppState, record: &Signed<Unshare>) -> Result<(), ApiError>
     };
     let mut tx = state.db.write().await?;
     tx.lock(Lock::User(place.sender)).await?;
-    if pair::is_known(&mut tx, record.id(), place.sender).await? {
+    if pair::is_known(&mut tx, Kind::Unshare, record.id(), place.sender).await? {
         return Ok(());
     }
     check_ends_a_share(&mut tx, record).await?;
