@@ -80,7 +80,10 @@ async fn sweep(state: &AppState, stop: &CancellationToken) -> Result<(), SweepEr
         if stop.is_cancelled() {
             break;
         }
-        abandon(state, version, before).await?;
+        // One that can't be deleted now must not keep the others.
+        if let Err(error) = abandon(state, version, before).await {
+            tracing::warn!(cause = %error, "an abandoned upload stays until the next sweep");
+        }
     }
     Ok(())
 }
@@ -136,6 +139,138 @@ impl Rows {
             Self::Sessions => expired::sessions(tx, clock.micros(), BATCH).await,
             Self::Tickets => ticket::sweep(tx, clock.micros_ago(TICKET_SECONDS), BATCH).await,
             Self::Shares => share::retire_expired(tx, clock.micros(), BATCH).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::PathBuf, sync::Arc};
+
+    use bytes::Bytes;
+    use futures_util::{StreamExt, stream};
+    use sealpost_crypto::{
+        id::{Digest, UserId},
+        parts::part_digest,
+    };
+
+    use super::*;
+    use crate::{
+        blob::{BlobId, BlobKey, BlobStore, Database},
+        db::{
+            Db,
+            part::{self, Part},
+            sql,
+            tests::{insert_account, insert_share, insert_upload, on_both},
+        },
+        keys::ServerKeys,
+        setup,
+    };
+
+    async fn state(db: Db) -> AppState {
+        let keys = ServerKeys::new(setup::secrets(&db).await.unwrap());
+        let blobs: Arc<dyn BlobStore> = Arc::new(Database::open(db.clone()).await.unwrap());
+        AppState::new(db, blobs, Clock::default(), keys, PathBuf::new())
+    }
+
+    async fn sweep_all(state: &AppState) {
+        sweep(state, &CancellationToken::new()).await.unwrap();
+    }
+
+    async fn put_part(state: &AppState, version: VersionKey) -> BlobKey {
+        let key = BlobKey { version, id: BlobId::random() };
+        state.blobs.put(key, stream::iter([Ok(Bytes::from_static(b"part"))]).boxed()).await.unwrap();
+        let mut tx = state.db.write().await.unwrap();
+        let part = Part::new(0, part_digest(b"part"), 4, key.id);
+        part::insert(&mut tx, version, &part).await.unwrap();
+        file::touch(&mut tx, version, state.clock.micros()).await.unwrap();
+        tx.commit().await.unwrap();
+        key
+    }
+
+    async fn is_there(state: &AppState, owner: UserId, key: BlobKey) -> (bool, bool) {
+        let mut tx = state.db.read().await.unwrap();
+        let row = file::version(&mut tx, key.version, owner).await.unwrap().is_some();
+        (row, state.blobs.read(key, 0..4).await.is_ok())
+    }
+
+    on_both! {
+        async fn an_upload_goes_when_nothing_came_for_a_week(db: Db) {
+            let state = state(db).await;
+            let owner = insert_account(&state.db).await;
+            let upload = insert_upload(&state.db, owner, state.clock.micros()).await;
+            state.clock.advance(Duration::from_secs(UPLOAD_SECONDS - 60));
+            let key = put_part(&state, upload).await;
+
+            // Counted from the newest part, not from the beginning.
+            state.clock.advance(Duration::from_secs(UPLOAD_SECONDS - 60));
+            sweep_all(&state).await;
+            assert_eq!(is_there(&state, owner, key).await, (true, true));
+
+            state.clock.advance(Duration::from_secs(120));
+            sweep_all(&state).await;
+            assert_eq!(is_there(&state, owner, key).await, (false, false));
+            // Nothing of it is left, so its id is free again.
+            let mut tx = state.db.write().await.unwrap();
+            file::insert(&mut tx, upload, owner, state.clock.micros()).await.unwrap();
+        }
+
+        async fn a_sweep_that_was_cut_short_is_finished_by_the_next(db: Db) {
+            let state = state(db).await;
+            let owner = insert_account(&state.db).await;
+            let upload = insert_upload(&state.db, owner, 0).await;
+            let key = put_part(&state, upload).await;
+            state.clock.advance(Duration::from_secs(UPLOAD_SECONDS + 60));
+            let mut tx = state.db.write().await.unwrap();
+            assert!(file::mark_sweeping(&mut tx, upload, state.clock.micros_ago(60)).await.unwrap());
+            tx.commit().await.unwrap();
+
+            // Out of its owner's reach before its blobs go.
+            assert_eq!(is_there(&state, owner, key).await, (false, true));
+            sweep_all(&state).await;
+            assert_eq!(is_there(&state, owner, key).await, (false, false));
+        }
+
+        async fn expired_rows_go_in_batches(db: Db) {
+            const NONCE: &str = "INSERT INTO registrations (nonce, context, started_at) VALUES ($1, $1, $2)";
+            const COUNT: &str = "SELECT COUNT(*) FROM registrations";
+            let state = state(db).await;
+            let mut tx = state.db.write().await.unwrap();
+            for _ in 0..BATCH + 7 {
+                let nonce = Digest::random();
+                sql!(&mut tx, execute NONCE, &nonce.as_bytes()[..], state.clock.micros()).unwrap();
+            }
+            tx.commit().await.unwrap();
+            sweep_all(&state).await;
+            let count = async || {
+                let mut tx = state.db.read().await.unwrap();
+                sql!(&mut tx, one (i64,): COUNT).unwrap().0
+            };
+            assert_eq!(count().await, i64::from(BATCH) + 7, "they were not due");
+            state.clock.advance(Duration::from_secs(REGISTRATION_SECONDS + 1));
+            sweep_all(&state).await;
+            assert_eq!(count().await, 0);
+        }
+
+        async fn old_tickets_go_and_expired_shares_leave_the_list(db: Db) {
+            const OVER: &str = "SELECT over FROM shares WHERE share_id = $1";
+            let state = state(db).await;
+            let expiry = state.clock.micros() / 1_000_000 + 3_600;
+            let share = insert_share(&state.db, expiry, 0).await;
+            let (ticket, now) = (sealpost_crypto::id::TicketId::random(), state.clock.micros());
+            let mut tx = state.db.write().await.unwrap();
+            assert!(ticket::pay(&mut tx, share, ticket, now, 0).await.unwrap());
+            tx.commit().await.unwrap();
+            let look = async || {
+                let mut tx = state.db.read().await.unwrap();
+                let over = sql!(&mut tx, one (bool,): OVER, &share.as_bytes()[..]).unwrap().0;
+                (over, ticket::is_live(&mut tx, share, ticket, 0).await.unwrap())
+            };
+            sweep_all(&state).await;
+            assert_eq!(look().await, (false, true));
+            state.clock.advance(Duration::from_secs(TICKET_SECONDS + 1));
+            sweep_all(&state).await;
+            assert_eq!(look().await, (true, false));
         }
     }
 }

@@ -63,12 +63,7 @@ impl PairRecord {
 }
 
 /// Whether this very record of this kind by `sender` is stored.
-pub(crate) async fn is_known(
-    tx: &mut Tx,
-    kind: Kind,
-    id: RecordId,
-    sender: UserId,
-) -> Result<bool, DbError> {
+pub(crate) async fn is_known(tx: &mut Tx, kind: Kind, id: RecordId, sender: UserId) -> Result<bool, DbError> {
     let (id, sender) = (&id.as_bytes()[..], &sender.as_bytes()[..]);
     Ok(sql!(tx, optional (i64,): KNOWN, id, sender, kind as i64)?.is_some())
 }

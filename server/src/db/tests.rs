@@ -1,6 +1,9 @@
 //! Every statement on both databases, and the promises of transactions.
 
+use sealpost_crypto::id::{FileId, RecordId};
+
 use super::*;
+use crate::blob::VersionKey;
 
 /// A Postgres database of this test's own, dropped at the end of the throw-away cluster.
 pub(crate) async fn postgres() -> Db {
@@ -18,6 +21,70 @@ pub(crate) async fn postgres() -> Db {
 /// A SQLite database in a test's own folder.
 pub(crate) async fn sqlite(folder: &Path) -> Db {
     Db::sqlite(&folder.join("test.sqlite")).await.unwrap()
+}
+
+/// Makes two tests of each `async fn name(db: Db) { … }`, one for each database.
+macro_rules! on_both {
+    ($(async fn $name:ident($db:ident: Db) $body:block)*) => { $(
+        mod $name {
+            use super::*;
+
+            async fn body($db: Db) $body
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn sqlite() {
+                let folder = tempfile::tempdir().unwrap();
+                body($crate::db::tests::sqlite(folder.path()).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn postgres() {
+                body($crate::db::tests::postgres().await).await;
+            }
+        }
+    )* };
+}
+pub(crate) use on_both;
+
+const ACCOUNT: &str = "INSERT INTO accounts (user_id, email, name, salt, role, status, bundle_id, bundle, \
+    opaque_record, credential_id, credential, epoch, envelope, created_at) \
+    VALUES ($1, $2, '', $1, 2, 2, $1, '', $1, $1, '', 1, $1, 0)";
+const PAIR_RECORD: &str = "INSERT INTO pair_records (record_id, sender, recipient, sequence, kind, record, \
+    created_at) VALUES ($1, $2, $2, 1, 1, '', 0)";
+const SHARE: &str = "INSERT INTO shares (share_id, file_id, version, sender, recipient, enc, ciphertext, expiry, \
+    download_limit, downloads, over, created_at) VALUES ($1, $2, 1, $3, $3, $1, $1, $4, $5, 0, FALSE, 0)";
+
+const LIVE: &str = "UPDATE file_versions SET state = 2 WHERE file_id = $1";
+
+/// An active Ops member, as far as other rows need one.
+pub(crate) async fn insert_account(db: &Db) -> UserId {
+    let user = UserId::random();
+    let mut tx = db.write().await.unwrap();
+    sql!(&mut tx, execute ACCOUNT, &user.as_bytes()[..], user.to_string()).unwrap();
+    tx.commit().await.unwrap();
+    user
+}
+
+/// An upload of a new file.
+pub(crate) async fn insert_upload(db: &Db, owner: UserId, now: i64) -> VersionKey {
+    let key = VersionKey { file_id: FileId::random(), version: 1 };
+    let mut tx = db.write().await.unwrap();
+    file::insert(&mut tx, key, owner, now).await.unwrap();
+    tx.commit().await.unwrap();
+    key
+}
+
+/// A share on these terms, with everything that it needs.
+pub(crate) async fn insert_share(db: &Db, expiry: i64, limit: i64) -> RecordId {
+    let (owner, share) = (insert_account(db).await, RecordId::random());
+    let file = insert_upload(db, owner, 0).await.file_id;
+    let mut tx = db.write().await.unwrap();
+    let (id, owner) = (&share.as_bytes()[..], &owner.as_bytes()[..]);
+    sql!(&mut tx, execute LIVE, &file.as_bytes()[..]).unwrap();
+    sql!(&mut tx, execute PAIR_RECORD, id, owner).unwrap();
+    sql!(&mut tx, execute SHARE, id, &file.as_bytes()[..], owner, expiry, limit).unwrap();
+    tx.commit().await.unwrap();
+    share
 }
 
 #[tokio::test]

@@ -56,3 +56,77 @@ pub(crate) async fn close(tx: &mut Tx, share: RecordId, ticket: TicketId) -> Res
 pub(crate) async fn sweep(tx: &mut Tx, before: i64, limit: u32) -> Result<u64, DbError> {
     sql!(tx, execute SWEEP, before, i64::from(limit))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{
+        Db,
+        tests::{insert_share, on_both},
+    };
+
+    const NOW: i64 = 1_800_000_000_000_000;
+    const DAY_AGO: i64 = NOW - 86_400_000_000;
+
+    async fn pay_once(db: &Db, share: RecordId, ticket: TicketId, now: i64, since: i64) -> bool {
+        let mut tx = db.write().await.unwrap();
+        let paid = pay(&mut tx, share, ticket, now, since).await.unwrap();
+        if paid {
+            tx.commit().await.unwrap();
+        }
+        paid
+    }
+
+    async fn race(db: &Db, share: RecordId, tickets: impl Iterator<Item = TicketId>) -> usize {
+        let racers = tickets.map(|ticket| {
+            let db = db.clone();
+            tokio::spawn(async move { pay_once(&db, share, ticket, NOW, DAY_AGO).await })
+        });
+        let mut paid = 0;
+        for racer in racers.collect::<Vec<_>>() {
+            paid += usize::from(racer.await.unwrap());
+        }
+        paid
+    }
+
+    async fn downloads(db: &Db, share: RecordId) -> i64 {
+        const DOWNLOADS: &str = "SELECT downloads FROM shares WHERE share_id = $1";
+        let mut tx = db.read().await.unwrap();
+        sql!(&mut tx, one (i64,): DOWNLOADS, &share.as_bytes()[..]).unwrap().0
+    }
+
+    on_both! {
+        async fn a_hundred_racers_never_exceed_the_limit(db: Db) {
+            let share = insert_share(&db, 0, 7).await;
+            assert_eq!(race(&db, share, (0..100).map(|_| TicketId::random())).await, 7);
+            assert_eq!(downloads(&db, share).await, 7);
+        }
+
+        async fn a_hundred_racers_with_one_ticket_count_once(db: Db) {
+            let share = insert_share(&db, 0, 1).await;
+            assert_eq!(race(&db, share, (0..100).map(|_| TicketId::new([7; 16]))).await, 100);
+            assert_eq!(downloads(&db, share).await, 1);
+        }
+
+        async fn a_ticket_is_free_until_it_is_closed_or_a_day_old(db: Db) {
+            let (share, ticket) = (insert_share(&db, 0, 2).await, TicketId::random());
+            assert!(pay_once(&db, share, ticket, NOW, DAY_AGO).await);
+            assert!(pay_once(&db, share, ticket, NOW, DAY_AGO).await);
+            assert_eq!(downloads(&db, share).await, 1);
+
+            let mut tx = db.write().await.unwrap();
+            close(&mut tx, share, ticket).await.unwrap();
+            assert!(!is_live(&mut tx, share, ticket, DAY_AGO).await.unwrap());
+            tx.commit().await.unwrap();
+            assert!(pay_once(&db, share, ticket, NOW, DAY_AGO).await);
+            assert_eq!(downloads(&db, share).await, 2);
+            assert!(!pay_once(&db, share, ticket, NOW + 1, NOW).await, "a third download of two");
+        }
+
+        async fn an_expired_share_sells_no_tickets(db: Db) {
+            let share = insert_share(&db, NOW / 1_000_000, 0).await;
+            assert!(!pay_once(&db, share, TicketId::random(), NOW, DAY_AGO).await);
+            assert!(pay_once(&db, share, TicketId::random(), NOW - 1_000_000, DAY_AGO).await);
+        }
+    }
+}
