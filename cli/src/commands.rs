@@ -5,6 +5,7 @@ mod demo;
 mod download;
 mod init;
 mod invite;
+mod items;
 mod join;
 mod listing;
 mod login;

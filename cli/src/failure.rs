@@ -62,6 +62,19 @@ impl Failure {
         Self { silent: true, ..Self::new(exit, "reported", "reported before") }
     }
 
+    /// Names the file or person that it is about.
+    #[must_use]
+    pub fn about(mut self, item: &str) -> Self {
+        self.message = format!("{item}: {}", self.message);
+        self
+    }
+
+    /// Adds what to do next, unless that is known already.
+    #[must_use]
+    pub fn or_hint(self, hint: &str) -> Self {
+        if self.hint.is_some() { self } else { self.hint(hint) }
+    }
+
     /// Adds what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

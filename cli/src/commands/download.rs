@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use sealpost_client::{Download, Downloaded as Written, FileId, Overwrite, SignedIn};
+use sealpost_client::{Download, Downloaded as Written, Error, FileId, Overwrite, SignedIn};
 use tokio::io::stdout;
 
 use super::account::person;
 use crate::{
     args::DownloadArgs,
+    commands::items::Items,
     context::Context,
+    exit::Exit,
     failure::{Failure, Outcome},
     output::{Downloaded, Downloads, ItemError},
     printer::Format,
@@ -35,17 +37,21 @@ pub async fn run(args: DownloadArgs, context: &Context) -> Outcome {
     }
     let overwrite = if args.force { Overwrite::Replace } else { Overwrite::Never };
     let session = context.signed_in().await?;
-    let mut result = Ok(());
+    let mut items = Items::new(args.files.len());
     let mut files = Vec::with_capacity(args.files.len());
     for file in args.files {
-        let outcome = fetch(&session, file, &destination, overwrite, context).await;
-        files.push(outcome.as_ref().map_or_else(|failure| failed(file, failure), Clone::clone));
-        result = result.and(outcome.map(|_| ()));
+        match fetch(&session, file, &destination, overwrite, context).await {
+            Ok(downloaded) => files.push(downloaded),
+            Err(failure) => {
+                files.push(failed(file, &failure));
+                items.fail(&file.to_string(), failure);
+            }
+        }
     }
     if destination != Destination::Stdout {
         context.printer.show(&Downloads { files })?;
     }
-    result
+    items.finish(&context.printer)
 }
 
 async fn fetch(
@@ -55,7 +61,7 @@ async fn fetch(
     overwrite: Overwrite,
     context: &Context,
 ) -> Outcome<Downloaded> {
-    let download = session.download(file).await?;
+    let download = session.download(file).await.map_err(not_here)?;
     let mut downloaded = Downloaded {
         file_id: file.to_string(),
         name: download.name().to_owned(),
@@ -89,6 +95,19 @@ async fn write(
         Destination::Folder(folder) => folder.join(download.safe_name().as_str()),
     };
     Ok(download.to_path(&path, overwrite, &meter.callback()).await?)
+}
+
+/// The server does not tell apart what it must not tell apart; a person wants to know what it may mean.
+fn not_here(error: Error) -> Failure {
+    let failure = Failure::from(error);
+    if failure.exit != Exit::NotFound {
+        return failure;
+    }
+    Failure {
+        message: "no such file, or no longer shared with you: expired, used up or ended".to_owned(),
+        ..failure
+    }
+    .or_hint("`sealpost shared` lists what you can download now; else ask the sender.")
 }
 
 fn failed(file: FileId, failure: &Failure) -> Downloaded {

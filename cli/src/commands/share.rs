@@ -1,9 +1,10 @@
 //! `share`, and what `upload --to` takes from it.
 
-use sealpost_client::{EmailAddress, FileId, ShareOutcome, SignedIn, Terms};
+use sealpost_client::{EmailAddress, Error, FileId, ShareOutcome, SignedIn, Terms};
 
 use crate::{
     args::{ShareArgs, TermsArgs},
+    commands::items::Items,
     context::Context,
     failure::{Failure, Outcome},
     output::{SharedWith, Shares},
@@ -13,9 +14,10 @@ use crate::{
 pub async fn run(args: ShareArgs, context: &Context) -> Outcome {
     let recipients = distinct(args.emails);
     let session = context.signed_in().await?;
-    let (shares, result) = share(&session, args.file, &recipients, terms(args.terms)).await?;
+    let mut items = Items::new(recipients.len());
+    let shares = share(&session, args.file, &recipients, terms(args.terms), &mut items).await?;
     context.printer.show(&Shares { file_id: args.file.to_string(), shares })?;
-    result
+    items.finish(&context.printer)
 }
 
 /// Each address once, in the order given.
@@ -34,34 +36,36 @@ pub fn terms(args: TermsArgs) -> Terms {
     Terms { expires_at: args.expires.map(time::Lifetime::ends_at), downloads: args.downloads }
 }
 
-/// Shares with each; one recipient's failure does not stop the others. The second value is the first failure.
+/// Shares with each; failures go to `items`. An error is for what concerns all of them.
 pub async fn share(
     session: &SignedIn,
     file: FileId,
     recipients: &[EmailAddress],
     terms: Terms,
-) -> Outcome<(Vec<SharedWith>, Outcome)> {
-    let mut result = Ok(());
-    let mut shares = Vec::with_capacity(recipients.len());
-    for outcome in session.share(file, recipients, terms).await? {
-        let (entry, failure) = entry(outcome, terms);
-        shares.push(entry);
-        result = result.and(failure);
-    }
-    Ok((shares, result))
+    items: &mut Items,
+) -> Outcome<Vec<SharedWith>> {
+    let outcomes = session.share(file, recipients, terms).await.map_err(own_file)?;
+    Ok(outcomes.into_iter().map(|outcome| entry(outcome, terms, items)).collect())
 }
 
-fn entry(outcome: ShareOutcome, terms: Terms) -> (SharedWith, Outcome) {
+fn entry(outcome: ShareOutcome, terms: Terms, items: &mut Items) -> SharedWith {
     let email = outcome.email.to_string();
     match outcome.result {
         Ok(_) => {
             let expires_at = terms.expires_at.map(time::rfc3339);
             let status = "shared".to_owned();
-            (SharedWith { email, status, expires_at, download_limit: terms.downloads, error: None }, Ok(()))
+            SharedWith { email, status, expires_at, download_limit: terms.downloads, error: None }
         }
         Err(error) => {
             let failure = Failure::from(error);
-            (SharedWith::failed(email, &failure), Err(failure))
+            let shared = SharedWith::failed(email.clone(), &failure);
+            items.fail(&email, failure);
+            shared
         }
     }
+}
+
+/// A failure about one of the caller's own files.
+pub fn own_file(error: Error) -> Failure {
+    Failure::from(error).or_hint("`sealpost ls` lists your files and their shares.")
 }

@@ -2,7 +2,10 @@
 
 use crate::{
     args::UnshareArgs,
-    commands::share::distinct,
+    commands::{
+        items::Items,
+        share::{distinct, own_file},
+    },
     context::Context,
     failure::{Failure, Outcome},
     output::{ItemError, Unshared, Unshares},
@@ -14,15 +17,15 @@ pub async fn run(args: UnshareArgs, context: &Context) -> Outcome {
     }
     let recipients = distinct(args.emails);
     let session = context.signed_in().await?;
-    let mut result = Ok(());
+    let mut items = Items::new(recipients.len());
     let mut unshares = Vec::with_capacity(recipients.len());
     for email in recipients {
-        let outcome = session.unshare(args.file, &email).await.map_err(Failure::from);
-        let error = outcome.as_ref().err().map(ItemError::from);
+        let failure = session.unshare(args.file, &email).await.map_err(own_file).err();
+        let error = failure.as_ref().map(ItemError::from);
         let status = if error.is_some() { "error" } else { "unshared" };
         unshares.push(Unshared { email: email.to_string(), status: status.to_owned(), error });
-        result = result.and(outcome);
+        failure.into_iter().for_each(|failure| items.fail(email.as_str(), failure));
     }
     context.printer.show(&Unshares { file_id: args.file.to_string(), unshares })?;
-    result
+    items.finish(&context.printer)
 }

@@ -13,7 +13,10 @@ use tokio::{
 use self::paths::Source;
 use crate::{
     args::UploadArgs,
-    commands::share::{distinct, share, terms},
+    commands::{
+        items::Items,
+        share::{distinct, share, terms},
+    },
     context::Context,
     failure::{Failure, Outcome},
     output::{ItemError, SharedWith, Uploaded, Uploads},
@@ -42,20 +45,18 @@ pub async fn run(args: UploadArgs, context: &Context) -> Outcome {
         note: args.note,
         stdin_name: args.name,
     };
-    let mut result = Ok(());
+    let mut items = Items::new(sources.len().max(delivery.recipients.len()));
     let mut files = Vec::with_capacity(sources.len());
     for source in &sources {
-        let (file, outcome) = delivery.deliver(source).await;
-        files.push(file);
-        result = result.and(outcome);
+        files.push(delivery.deliver(source, &mut items).await);
     }
     context.printer.show(&Uploads { files })?;
-    result
+    items.finish(&context.printer)
 }
 
 impl Delivery<'_> {
     /// One file's failure does not stop the others.
-    async fn deliver(&self, source: &Source) -> (Uploaded, Outcome) {
+    async fn deliver(&self, source: &Source, items: &mut Items) -> Uploaded {
         let uploaded = match source {
             Source::Stdin => self.upload_stdin().await,
             Source::File(path) => self.upload_file(path).await,
@@ -65,10 +66,11 @@ impl Delivery<'_> {
             Source::File(path) => path.display().to_string(),
         };
         match uploaded {
-            Ok(file) => self.share(file).await,
+            Ok(file) => self.share(file, items).await,
             Err(failure) => {
                 let error = Some(ItemError::from(&failure));
-                (Uploaded { file_id: None, name, size: 0, shares: Vec::new(), error }, Err(failure))
+                items.fail(&name, failure);
+                Uploaded { file_id: None, name, size: 0, shares: Vec::new(), error }
             }
         }
     }
@@ -91,27 +93,25 @@ impl Delivery<'_> {
         Ok(self.session.upload(file, what, &meter.callback()).await?)
     }
 
-    async fn share(&self, file: Stored) -> (Uploaded, Outcome) {
-        let (shares, outcome) = self.shares(&file).await;
-        let uploaded = Uploaded {
+    async fn share(&self, file: Stored, items: &mut Items) -> Uploaded {
+        let shares = if self.recipients.is_empty() { Vec::new() } else { self.shares(&file, items).await };
+        Uploaded {
             file_id: Some(file.file_id.to_string()),
             name: file.file.name,
             size: file.file.size,
             shares,
             error: None,
-        };
-        (uploaded, outcome)
+        }
     }
 
-    async fn shares(&self, file: &Stored) -> (Vec<SharedWith>, Outcome) {
-        if self.recipients.is_empty() {
-            return (Vec::new(), Ok(()));
-        }
-        match share(&self.session, file.file_id, &self.recipients, self.terms).await {
-            Ok((shares, outcome)) => (shares, outcome),
+    async fn shares(&self, file: &Stored, items: &mut Items) -> Vec<SharedWith> {
+        match share(&self.session, file.file_id, &self.recipients, self.terms, items).await {
+            Ok(shares) => shares,
             Err(failure) => {
                 let error = |email: &EmailAddress| SharedWith::failed(email.to_string(), &failure);
-                (self.recipients.iter().map(error).collect(), Err(failure))
+                let shares = self.recipients.iter().map(error).collect();
+                items.fail(&file.file.name, failure);
+                shares
             }
         }
     }

@@ -29,18 +29,13 @@ pub struct Uploads {
 
 impl Show for Uploads {
     fn human(&self) -> String {
-        let line = |file: &Uploaded| match (&file.file_id, &file.error) {
-            (Some(id), _) => {
-                let shares: String =
-                    file.shares.iter().map(|share| format!("    {}", share.human())).collect();
-                format!("{id}  {:>11}  {}\n{shares}", size(file.size), text::safe(&file.name))
-            }
-            (None, Some(error)) => {
-                format!("Not uploaded: {}: {}\n", text::safe(&file.name), text::safe(&error.message))
-            }
-            (None, None) => String::new(),
+        let line = |file: &Uploaded| {
+            let id = file.file_id.as_ref()?;
+            let lines = file.shares.iter().map(SharedWith::human).filter(|line| !line.is_empty());
+            let shares: String = lines.map(|line| format!("    {line}")).collect();
+            Some(format!("{id}  {:>11}  {}\n{shares}", size(file.size), text::safe(&file.name)))
         };
-        self.files.iter().map(line).collect()
+        self.files.iter().filter_map(line).collect()
     }
 
     fn ids(&self) -> Vec<String> {
@@ -175,16 +170,11 @@ pub struct Downloads {
 
 impl Show for Downloads {
     fn human(&self) -> String {
-        let line = |file: &Downloaded| match (&file.path, &file.from, &file.error) {
-            (Some(path), Some(from), _) => {
-                format!("{}  {}, from {}, verified\n", text::safe(path), size(file.size), from.human())
-            }
-            (_, _, Some(error)) => {
-                format!("Not downloaded: {}: {}\n", file.file_id, text::safe(&error.message))
-            }
-            _ => String::new(),
+        let line = |file: &Downloaded| {
+            let (path, from) = (file.path.as_ref()?, file.from.as_ref()?);
+            Some(format!("{}  {}, from {}, verified\n", text::safe(path), size(file.size), from.human()))
         };
-        self.files.iter().map(line).collect()
+        self.files.iter().filter_map(line).collect()
     }
 
     fn ids(&self) -> Vec<String> {

@@ -64,12 +64,11 @@ impl SharedWith {
         Self { email, status: "error".to_owned(), expires_at: None, download_limit: None, error }
     }
 
-    /// One line.
+    /// One line; none for a failure, which is told as an error.
     pub fn human(&self) -> String {
-        let email = text::safe(&self.email);
         match &self.error {
-            None => format!("Shared with {email}{}\n", terms(self)),
-            Some(error) => format!("Not shared with {email}: {}\n", text::safe(&error.message)),
+            None => format!("Shared with {}{}\n", text::safe(&self.email), terms(self)),
+            Some(_) => String::new(),
         }
     }
 }
@@ -122,13 +121,8 @@ pub struct Unshares {
 
 impl Show for Unshares {
     fn human(&self) -> String {
-        let line = |entry: &Unshared| match &entry.error {
-            None => format!("No longer shared with {}\n", text::safe(&entry.email)),
-            Some(error) => {
-                format!("Still shared with {}: {}\n", text::safe(&entry.email), text::safe(&error.message))
-            }
-        };
-        self.unshares.iter().map(line).collect()
+        let line = |entry: &Unshared| format!("No longer shared with {}\n", text::safe(&entry.email));
+        self.unshares.iter().filter(|entry| entry.error.is_none()).map(line).collect()
     }
 
     fn ids(&self) -> Vec<String> {
