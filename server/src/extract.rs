@@ -32,8 +32,7 @@ impl<S: Send + Sync, T: DeserializeOwned, const MAX: usize> FromRequest<S> for J
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         check_media_type(request.headers(), "application/json")?;
         check_declared_length(request.headers(), MAX)?;
-        let body = tokio::time::timeout(BODY_TIMEOUT, read(request, MAX)).await;
-        let body = body.map_err(|_| too_slow())??;
+        let body = read_body(request, MAX, BODY_TIMEOUT).await?;
         serde_json::from_slice(&body).map(Self).map_err(|error| {
             let message: String = error.to_string().chars().take(MAX_PARSER_MESSAGE).collect();
             ApiError::malformed(format!("The JSON body is not what this route takes: {message}."))
@@ -76,6 +75,11 @@ fn check_declared_length(headers: &HeaderMap, limit: usize) -> Result<(), ApiErr
         Some(length) if length > limit as u64 => Err(too_large(limit)),
         _ => Ok(()),
     }
+}
+
+/// Reads a body of at most `limit` bytes that arrives within `patience`.
+pub(crate) async fn read_body(request: Request, limit: usize, patience: Duration) -> Result<Bytes, ApiError> {
+    tokio::time::timeout(patience, read(request, limit)).await.map_err(|_| too_slow())?
 }
 
 async fn read(request: Request, limit: usize) -> Result<Bytes, ApiError> {

@@ -25,6 +25,10 @@ mod setup;
 mod start;
 mod state;
 mod sweep;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use clock::Clock;
 pub use config::{Blobs, Config, DEFAULT_PORT, Database, TlsFiles};

@@ -1,0 +1,9 @@
+//! The server as its callers see it, on both databases.
+
+mod edges;
+mod founding;
+mod invites;
+mod log;
+mod login;
+mod sessions;
+mod start;

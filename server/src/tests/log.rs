@@ -1,0 +1,102 @@
+use sealpost_api::{log::LogPage, problem::Problem, routes};
+use sealpost_crypto::{records::RevokeReason, sign::SigningKey};
+
+use crate::testing::{Auth, House, on_both};
+
+on_both! {
+    async fn the_same_entry_again_is_fine_and_another_at_its_place_is_not(house: House) {
+        let ada = house.found().await;
+        let [bob, eve] =
+            [house.invite(&ada, "bob@example.org").await, house.invite(&ada, "eve@example.org").await];
+        house.accept(&bob).await;
+        house.accept(&eve).await;
+        let first = house.certification(&ada, &bob).await;
+        let rival = house.certification(&ada, &eve).await;
+        house.append(&ada, first.clone()).await.ok();
+        house.append(&ada, first.clone()).await.ok();
+        let problem: Problem = house.append(&ada, rival).await.fails(409, "log_conflict");
+        assert_eq!(problem.record, Some(first));
+        // The loser signs for the next place.
+        let entry = house.certification(&ada, &eve).await;
+        house.append(&ada, entry).await.ok();
+        assert_eq!(house.log(Auth::Bearer(&ada.tokens)).await.size(), 3);
+    }
+
+    async fn of_many_writers_at_one_place_one_wins(house: House) {
+        let ada = house.found().await;
+        let mut entries = Vec::new();
+        for n in 0..6 {
+            let inviting = house.invite(&ada, &format!("p{n}@example.org")).await;
+            house.accept(&inviting).await;
+            entries.push(inviting);
+        }
+        let records = futures_util::future::join_all(entries.iter().map(|entry| house.certification(&ada, entry))).await;
+        let answers =
+            futures_util::future::join_all(records.into_iter().map(|record| house.append(&ada, record))).await;
+        let won = answers.iter().filter(|answer| answer.status.is_success()).count();
+        let lost = answers.iter().filter(|answer| answer.status.as_u16() == 409).count();
+        assert_eq!((won, lost), (1, 5));
+        assert_eq!(house.log(Auth::Bearer(&ada.tokens)).await.size(), 2);
+    }
+
+    async fn entries_that_do_not_hold_change_nothing(house: House) {
+        let ada = house.found().await;
+        let inviting = house.invite(&ada, "bob@example.org").await;
+        let bob = house.accept(&inviting).await;
+        let good = house.certification(&ada, &inviting).await;
+        house.append(&bob, good.clone()).await.fails(403, "account_pending");
+        let mut forged = good.clone();
+        forged.signature = SigningKey::from_seed(&sealpost_crypto::secret::SigningSeed::random()).sign(b"");
+        house.append(&ada, forged).await.fails(422, "record_invalid");
+        let log = house.log(Auth::Bearer(&ada.tokens)).await;
+        let signer = log.ops_signer(&ada.account).unwrap();
+        let revoke = signer.revoke(ada.account.user_id(), 1, RevokeReason::Left);
+        if let Ok(revoke) = revoke {
+            house.append(&ada, revoke.into_raw()).await.fails(422, "unsupported");
+        }
+        let service = signer.service(house.state.keys.checkpoint_key()).unwrap().into_raw();
+        house.append(&ada, service).await.fails(422, "unsupported");
+        // The memory is as the database.
+        house.append(&ada, good).await.ok();
+    }
+
+    async fn an_entry_without_an_accepted_invite_is_refused(house: House) {
+        let ada = house.found().await;
+        let inviting = house.invite(&ada, "bob@example.org").await;
+        house.accept(&inviting).await;
+        let entry = house.certification(&ada, &inviting).await;
+        let again = house.offer(&ada, inviting.opening.clone(), 86_400).await;
+        house.send_offer(&ada, &again).await.ok();
+        house.accept(&again).await;
+        house.append(&ada, entry).await.fails(422, "record_invalid");
+    }
+
+    async fn a_restarted_server_knows_the_log(house: House) {
+        let ada = house.found().await;
+        house.admit(&ada, "bob@example.org").await;
+        let house = house.second().await;
+        house.admit(&ada, "eve@example.org").await;
+        assert_eq!(house.log(Auth::Bearer(&ada.tokens)).await.size(), 3);
+    }
+
+    async fn another_server_on_the_same_database_keeps_up(house: House) {
+        let ada = house.found().await;
+        let other = house.second().await;
+        house.admit(&ada, "bob@example.org").await;
+        other.admit(&ada, "eve@example.org").await;
+        house.admit(&ada, "joe@example.org").await;
+        assert_eq!(other.log(Auth::Bearer(&ada.tokens)).await.size(), 4);
+    }
+
+    async fn pages_are_bounded(house: House) {
+        let ada = house.found().await;
+        house.admit(&ada, "bob@example.org").await;
+        let get = async |query: &str| house.get(routes::LOG, &[], query, Auth::Bearer(&ada.tokens)).await;
+        let page: LogPage = get("?from=1&limit=1").await.json();
+        assert_eq!(page.entries.len(), 1);
+        assert_eq!(get("?from=2").await.json::<LogPage>().entries.len(), 0);
+        for query in ["?limit=0", "?limit=1001", "?from=-1", "?from=x"] {
+            get(query).await.fails(400, "malformed_request");
+        }
+    }
+}
