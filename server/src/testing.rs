@@ -91,16 +91,8 @@ impl House {
         let secrets = setup::secrets(&db).await.unwrap();
         let Ok(Some(setup_token)) = setup::setup_token(&db, &data).await else { panic!("no setup token") };
         let clock = Clock::default();
-        let state =
-            AppState::new(db, clock.clone(), ServerKeys::new(secrets), data.setup_token_path());
-        Self {
-            router: routes::router(state.clone()),
-            state,
-            clock,
-            setup_token,
-            secrets,
-            folder: Arc::new(folder),
-        }
+        let state = AppState::new(db, clock.clone(), ServerKeys::new(secrets), data.setup_token_path());
+        Self { router: routes::router(state.clone()), state, clock, setup_token, folder: Arc::new(folder) }
     }
 
     /// The same database and folder under a new process, as far as memory goes.

@@ -6,7 +6,10 @@ use axum::{
 };
 use sealpost_api::{API_VERSION, HEADER_API, HEADER_REQUEST_ID, limits::MAX_JSON_BODY, routes};
 
-use crate::{extract::read_body, testing::{Answer, Auth, House}};
+use crate::{
+    extract::read_body,
+    testing::{Answer, Auth, House},
+};
 
 async fn login(house: &House, headers: &[(&str, &str)], body: Body) -> Answer {
     let mut request = Request::post(routes::LOGIN.path);
