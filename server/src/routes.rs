@@ -30,11 +30,7 @@ mod share;
 
 /// Everything the server answers.
 pub(crate) fn router(state: AppState) -> Router {
-    let mut mount = Mount::default();
-    service(&mut mount);
-    people(&mut mount);
-    files(&mut mount);
-    mount
+    mounted()
         .router
         .fallback(async || ApiError::not_found())
         .method_not_allowed_fallback(async || {
@@ -44,6 +40,14 @@ pub(crate) fn router(state: AppState) -> Router {
         .layer(CatchPanicLayer::custom(observe::panicked))
         .layer(middleware::from_fn(observe::observe))
         .with_state(state)
+}
+
+fn mounted() -> Mount {
+    let mut mount = Mount::default();
+    service(&mut mount);
+    people(&mut mount);
+    files(&mut mount);
+    mount
 }
 
 fn service(mount: &mut Mount) {
@@ -116,5 +120,19 @@ impl Mount {
         self.router = std::mem::take(&mut self.router).route(route.path, on(filter, handler));
         #[cfg(test)]
         self.mounted.push(route);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_of_the_table_is_served_and_no_other() {
+        let mounted = mounted().mounted;
+        for route in routes::ALL {
+            assert!(mounted.contains(route), "{route:?} is not served");
+        }
+        assert_eq!(mounted.len(), routes::ALL.len());
     }
 }

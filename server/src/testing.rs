@@ -13,6 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tower::ServiceExt;
 
 use crate::{
+    blob,
     clock::Clock,
     db::Db,
     keys::ServerKeys,
@@ -91,7 +92,9 @@ impl House {
         let secrets = setup::secrets(&db).await.unwrap();
         let Ok(Some(setup_token)) = setup::setup_token(&db, &data).await else { panic!("no setup token") };
         let clock = Clock::default();
-        let state = AppState::new(db, clock.clone(), ServerKeys::new(secrets), data.setup_token_path());
+        let blobs = Arc::new(blob::Database::open(db.clone()).await.unwrap());
+        let state =
+            AppState::new(db, blobs, clock.clone(), ServerKeys::new(secrets), data.setup_token_path());
         Self { router: routes::router(state.clone()), state, clock, setup_token, folder: Arc::new(folder) }
     }
 
@@ -99,7 +102,13 @@ impl House {
     pub(crate) async fn second(&self) -> Self {
         let shared = &self.state;
         let keys = ServerKeys::new(setup::secrets(&shared.db).await.unwrap());
-        let state = AppState::new(shared.db.clone(), self.clock.clone(), keys, shared.setup_token.clone());
+        let state = AppState::new(
+            shared.db.clone(),
+            shared.blobs.clone(),
+            self.clock.clone(),
+            keys,
+            shared.setup_token.clone(),
+        );
         Self {
             router: routes::router(state.clone()),
             state,

@@ -98,7 +98,9 @@ impl House {
         let mut entries = page.entries.into_iter();
         let genesis = entries.next().unwrap();
         let mut log = Log::found(genesis.record, genesis.bundle.unwrap()).unwrap();
-        entries.for_each(|entry| drop(log.apply(entry.record, entry.bundle).unwrap()));
+        for entry in entries {
+            log.apply(entry.record, entry.bundle).unwrap();
+        }
         log.accept_checkpoint(page.checkpoint).unwrap();
         log
     }
