@@ -383,6 +383,11 @@ fn versions_form_a_chain() {
     let log = &organisation.log;
     assert_eq!(second.verify_previous(first.raw().clone(), log).unwrap().id(), first.id());
     assert_eq!(second.verify_previous(second.raw().clone(), log).unwrap_err(), ManifestError::NotPredecessor);
+    // The same file, owner and version, but not the one that was named.
+    let other = Manifest { time: 2, ..first.get().clone() };
+    let other = Signed::sign(other, &organisation.founder.keys().signing).unwrap().into_raw();
+    assert!(VerifiedManifest::verify(other.clone(), log, false).is_ok());
+    assert_eq!(second.verify_previous(other, log).unwrap_err(), ManifestError::NotPredecessor);
     for wrong in
         [ManifestDraft { file_id: FileId::random(), ..draft.clone() }, ManifestDraft { version: 3, ..draft }]
     {
@@ -392,4 +397,17 @@ fn versions_form_a_chain() {
             ManifestError::NotPredecessor
         );
     }
+}
+
+#[test]
+fn only_the_sender_of_a_live_share_ends_it() {
+    let mut delivery = Delivery::new();
+    let ops = delivery.organisation.admit(Role::Ops);
+    let log = &delivery.organisation.log;
+    let owner = log.ops_signer(&delivery.organisation.founder).unwrap();
+    let file_id = delivery.manifest.get().file_id;
+    assert!(unshare(&owner, &delivery.pair, file_id, 0).is_ok());
+    let other = log.ops_signer(&ops).unwrap();
+    assert_eq!(unshare(&other, &delivery.pair, file_id, 0).unwrap_err(), UnshareError::OtherPair);
+    assert_eq!(unshare(&owner, &delivery.pair, FileId::ZERO, 0).unwrap_err(), UnshareError::NotShared);
 }

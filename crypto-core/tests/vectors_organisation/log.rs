@@ -14,7 +14,7 @@ use sealpost_crypto::{
 use serde_json::{Value, json};
 
 use crate::{
-    support::{assert_expected, cases, entries, read, read_log, replay, value},
+    support::{assert_outcome, cases, entries, read, read_log, replay, value},
     world::{World, seed, signed, signing_key},
 };
 
@@ -28,17 +28,17 @@ fn log_vectors() {
         assert_eq!(log.name(), vectors["name"]);
         for case in cases(vectors, "founding") {
             let founded = Log::found(read(case, "record"), read(case, "bundle"));
-            assert_expected(case, founded.map_err(|error: FoundingError| error.code()));
+            assert_outcome(case, founded.map_err(|error: FoundingError| error.code()));
         }
         for case in cases(vectors, "entries") {
             let mut log = read_log(&vectors["log"], read(case, "after"));
             let applied = log.apply(read(case, "record"), read(case, "bundle"));
-            assert_expected(case, applied.map_err(|error: LogError| error.code()));
+            assert_outcome(case, applied.map_err(|error: LogError| error.code()));
         }
         for case in cases(vectors, "checkpoints") {
             let mut log = read_log(&vectors["log"], read(case, "log_size"));
             let accepted = log.accept_checkpoint(read(case, "record"));
-            assert_expected(case, accepted.map_err(|error: CheckpointError| error.code()));
+            assert_outcome(case, accepted.map_err(|error: CheckpointError| error.code()));
         }
         for case in cases(vectors, "standings") {
             let log = read_log(&vectors["log"], read(case, "log_size"));
@@ -54,7 +54,7 @@ fn log_vectors() {
             };
             let standing = log.standing(&author, &position, read(case, "seen"));
             if let Some(standing) =
-                assert_expected(case, standing.map_err(|error: StandingError| error.code()))
+                assert_outcome(case, standing.map_err(|error: StandingError| error.code()))
             {
                 assert_eq!(name_of(standing), case["standing"], "{}", case["name"]);
             }
@@ -144,8 +144,8 @@ fn founding(story: &Story) -> Vec<Value> {
 }
 
 fn found_case(name: &str, record: RawRecord, bundle: RawRecord) -> Value {
-    let expected = Log::found(record.clone(), bundle.clone()).map_or_else(|error| error.code(), |_| "ok");
-    json!({ "name": name, "record": record, "bundle": bundle, "expected": expected })
+    let error = Log::found(record.clone(), bundle.clone()).err().map(|error| error.code());
+    json!({ "name": name, "record": record, "bundle": bundle, "error": error })
 }
 
 fn bad_entries(story: &Story) -> Vec<Value> {
@@ -155,8 +155,8 @@ fn bad_entries(story: &Story) -> Vec<Value> {
     let at = |record: RawRecord, bundle: Option<&Account>, after: usize, name: &str| {
         let bundle = bundle.map(|account| account.bundle().raw());
         let mut log = read_log(&all, after);
-        let expected = log.apply(record.clone(), bundle.clone()).map_or_else(|error| error.code(), |_| "ok");
-        json!({ "name": name, "after": after, "record": record, "bundle": bundle, "expected": expected })
+        let error = log.apply(record.clone(), bundle.clone()).err().map(|error| error.code());
+        json!({ "name": name, "after": after, "record": record, "bundle": bundle, "error": error })
     };
     let three = World::new();
     let (ann, bob, carol) = (&three.ann, &three.bob, &three.carol);
@@ -293,8 +293,8 @@ fn checkpoints(story: &Story) -> Vec<Value> {
     let all = entries(&story.world.log);
     let case = |name: &str, record: &RawRecord, log_size: usize| {
         let mut log = read_log(&all, log_size);
-        let expected = log.accept_checkpoint(record.clone()).map_or_else(|error| error.code(), |_| "ok");
-        json!({ "name": name, "log_size": log_size, "record": record, "expected": expected })
+        let error = log.accept_checkpoint(record.clone()).err().map(|error| error.code());
+        json!({ "name": name, "log_size": log_size, "record": record, "error": error })
     };
     let sign = |size: u64, head: RecordId, key: &SigningKey| {
         let record = Checkpoint { org_id: story.world.log.org_id(), log_size: size, log_head: head };
@@ -350,8 +350,8 @@ fn standings(story: &Story) -> Vec<Value> {
             "seen": seen,
         });
         match judged {
-            Ok(standing) => (case["expected"], case["standing"]) = (json!("ok"), json!(name_of(standing))),
-            Err(error) => case["expected"] = json!(error.code()),
+            Ok(standing) => case["standing"] = json!(name_of(standing)),
+            Err(error) => case["error"] = json!(error.code()),
         }
         case
     };

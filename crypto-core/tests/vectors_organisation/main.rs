@@ -11,5 +11,7 @@ mod records;
 mod share;
 mod specification;
 mod support;
+#[path = "../vector_file/mod.rs"]
+mod vector_file;
 mod words;
 mod world;

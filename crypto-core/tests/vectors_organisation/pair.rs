@@ -15,7 +15,7 @@ use sealpost_crypto::{
 use serde_json::{Value, json};
 
 use crate::{
-    support::{assert_expected, cases, entries, read, read_log, replay, value},
+    support::{assert_outcome, cases, entries, read, read_log, replay, value},
     world::{World, signed},
 };
 
@@ -26,7 +26,7 @@ fn pair_vectors() {
         for case in cases(vectors, "cases") {
             let mut state = PairState::new(read(vectors, "sender"), read(vectors, "recipient"));
             let records: Vec<RawRecord> = read(case, "records");
-            if assert_expected(case, apply(&mut state, &records, &log)).is_some() {
+            if assert_outcome(case, apply(&mut state, &records, &log)).is_some() {
                 let live: Vec<(FileId, RecordId)> = state.all_live().collect();
                 assert_eq!(value(&live), case["live"], "{}", case["name"]);
                 assert_eq!(value(&state.head()), case["head"], "{}", case["name"]);
@@ -109,11 +109,10 @@ fn generate() -> Value {
         let mut case = json!({ "name": name, "records": records });
         match apply(&mut state, &records, &world.log) {
             Ok(()) => {
-                case["expected"] = json!("ok");
                 case["live"] = value(&state.all_live().collect::<Vec<_>>());
                 case["head"] = value(&state.head());
             }
-            Err(code) => case["expected"] = json!(code),
+            Err(code) => case["error"] = json!(code),
         }
         case
     };

@@ -10,7 +10,7 @@ use sealpost_crypto::{
 use serde_json::{Value, json};
 
 use crate::{
-    support::{assert_expected, cases, read, replay, unhex, value},
+    support::{assert_outcome, cases, read, replay, unhex, value},
     world::{World, signed, signing_key},
 };
 
@@ -22,7 +22,7 @@ fn record_vectors() {
             let key = SigningPublicKey::from_slice(&unhex(case, "key")).unwrap();
             let expected_type: String = read(case, "expected_type");
             let verified = verify(&expected_type, raw.clone(), &key).map_err(|error| error.code());
-            if assert_expected(case, verified).is_some() {
+            if assert_outcome(case, verified).is_some() {
                 assert_eq!(value(&raw.id()), case["id"], "{}", case["name"]);
                 assert_eq!(raw.payload.0, case["payload_text"].as_str().unwrap().as_bytes());
             }
@@ -103,15 +103,15 @@ fn generate() -> Value {
 }
 
 fn case(name: &str, record: &RawRecord, key: &SigningPublicKey, expected_type: &str) -> Value {
-    let expected = verify(expected_type, record.clone(), key).map_or_else(|error| error.code(), |()| "ok");
+    let error = verify(expected_type, record.clone(), key).err().map(|error| error.code());
     let mut case = json!({
         "name": name,
         "key": crate::support::hex(key.as_bytes()),
         "expected_type": expected_type,
         "record": record,
-        "expected": expected,
+        "error": error,
     });
-    if expected == "ok" {
+    if error.is_none() {
         case["id"] = value(&record.id());
         case["payload_text"] = json!(String::from_utf8(record.payload.0.clone()).unwrap());
     }
