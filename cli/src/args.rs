@@ -20,7 +20,8 @@ Exit codes:
   6 network or server · 7 verification failed · 8 local file · 130 interrupted
 
 Every flag that names an environment variable can also be set there; server, email and
-password_file also in config.json (in --home, else ~/.config/sealpost).";
+password_file also in config.json (in --home, else ~/.config/sealpost). SEALPOST_PASSWORD may hold
+the password itself.";
 
 /// Deliver files that nobody but their recipient can read, and prove later that you did.
 #[derive(Debug, Parser)]

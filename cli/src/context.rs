@@ -78,8 +78,20 @@ impl Context {
     /// The person signed in on this device.
     pub async fn signed_in(&self) -> Outcome<SignedIn> {
         let session = SignedIn::resume(self.store()?).await?;
+        self.check_server(&session)?;
         self.admit_in_passing(&session).await?;
         Ok(session)
+    }
+
+    /// A named server other than the session's must not be ignored in silence.
+    fn check_server(&self, session: &SignedIn) -> Outcome {
+        let Some(named) = &self.server else { return Ok(()) };
+        let named: ServerUrl = named.parse()?;
+        if named.as_str() == session.server() {
+            return Ok(());
+        }
+        let message = format!("this device is signed in at {}, not at {named}", session.server());
+        Err(Failure::usage(message).hint("Leave the server out, or name another folder with --home."))
     }
 
     /// Certifies who accepted an invite of this account. What is wrong with one of them must not stop everything.

@@ -102,6 +102,11 @@ impl SignedIn {
         Self { inner: Arc::new(Inner { caller, device, profile, account, log, vault: Mutex::new(None) }) }
     }
 
+    /// The server that the session is on, as `scheme://host[:port]`.
+    pub fn server(&self) -> &str {
+        &self.inner.profile.server
+    }
+
     /// Who is signed in, by the newest log.
     pub async fn whoami(&self) -> Result<Identity> {
         let inner = &self.inner;

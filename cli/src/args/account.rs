@@ -29,7 +29,7 @@ pub struct InitArgs {
     #[arg(long, value_name = "NAME")]
     pub org: String,
     /// Your name, as clients see it
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub name: String,
 }
 

@@ -11,7 +11,9 @@ const UPLOAD_EXAMPLE: &str = "\
 Examples:
   sealpost upload contract.pdf --to client@example.com --expires 30d --downloads 3
   sealpost upload reports/                       every file in the folder, each on its own
-  pg_dump app | sealpost upload - --name app.sql";
+  pg_dump app | sealpost upload - --name app.sql
+
+Standard input is kept in an unnamed temporary file in --home until it is sealed: its size must be known.";
 
 /// `sealpost upload`
 #[derive(Debug, Args)]
@@ -24,7 +26,7 @@ pub struct UploadArgs {
     #[arg(long, value_name = "EMAIL", num_args = 1.., value_delimiter = ',')]
     pub to: Vec<EmailAddress>,
     /// A note that recipients see beside the name
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub note: String,
     /// The name of what comes from standard input
     #[arg(long, default_value = "stdin")]
