@@ -29,7 +29,7 @@ failures! {
         OpaqueRecord = "credential_opaque_record", "the password record is not the one that the credential names";
         /// The envelope beside it is another one.
         Envelope = "credential_envelope", "the envelope is not the one that the credential names";
-        /// Another account-key flag than at the credential before, outside of a change that may alter it.
+        /// The envelope's flag is another one.
         AccountKey = "credential_account_key", "the credential and the envelope disagree about the account key";
         /// Older than one that this device has seen.
         Rollback = "credential_rollback", "the server shows an older credential than it has shown before";
