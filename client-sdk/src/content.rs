@@ -26,52 +26,67 @@ const PARTS_IN_FLIGHT: usize = 3;
 /// A part ready to be sent.
 pub(crate) struct SealedPart {
     pub index: u32,
+    /// Bytes of content in it.
+    pub content: u64,
     pub digest: Digest,
     pub bytes: Bytes,
 }
 
-/// Reads `size` bytes from `source`, seals them part by part, gives each to `send`; returns the digests in order.
+/// What is sealed: the file's true size, its layout and its keys.
+#[derive(Clone)]
+pub(crate) struct Sealing {
+    pub size: u64,
+    pub layout: Layout,
+    pub keys: Arc<FileKeys>,
+}
+
+/// Reads the content from `source`, seals the parts that are `wanted`, gives each to `send`, passes over the
+/// others. Returns the digests of those sealed, in order.
 ///
 /// # Errors
-/// [`ErrorKind::SourceChanged`] if `source` has fewer or more bytes.
+/// [`ErrorKind::SourceChanged`] if `source` has fewer or more bytes than said.
 pub(crate) async fn seal_all<R, F>(
     mut source: R,
-    size: u64,
-    layout: Layout,
-    keys: Arc<FileKeys>,
-    meter: &Meter<'_>,
+    sealing: &Sealing,
+    wanted: impl Fn(u32) -> bool,
     send: impl Fn(SealedPart) -> F,
 ) -> Result<Vec<Digest>>
 where
     R: AsyncRead + Unpin,
     F: Future<Output = Result<()>>,
 {
-    let source = &mut source;
-    let digests = stream::try_unfold((source, 0), |(source, index)| async move {
-        if index == layout.parts() {
-            expect_end(source).await?;
-            return Ok::<_, Error>(None);
+    let (source, wanted, send) = (&mut source, &wanted, &send);
+    stream::try_unfold((source, 0), |(source, first)| async move {
+        for index in first..sealing.layout.parts() {
+            let part = sealing.layout.part(index)?;
+            if wanted(index) {
+                let plaintext = read_part(source, &part, sealing.size).await?;
+                return Ok::<_, Error>(Some(((index, plaintext), (source, index + 1))));
+            }
+            skip_part(source, &part, sealing.size).await?;
         }
-        let part = layout.part(index)?;
-        let plaintext = read_part(source, &part, size).await?;
-        Ok(Some(((part, plaintext), (source, index + 1))))
+        expect_end(source).await?;
+        Ok(None)
     })
-    .map_ok(|(part, plaintext)| {
-        let keys = Arc::clone(&keys);
-        let send = &send;
-        async move {
-            let content = part.content_length(size) as u64;
-            let sealed = seal_part(keys, layout, part.index, plaintext).await?;
-            let digest = sealed.digest;
-            send(sealed).await?;
-            meter.advance(content);
-            Ok(digest)
-        }
+    .map_ok(|(index, plaintext)| async move {
+        let sealed = seal_part(sealing.clone(), index, plaintext).await?;
+        let digest = sealed.digest;
+        send(sealed).await?;
+        Ok(digest)
     })
     .try_buffered(PARTS_IN_FLIGHT)
     .try_collect()
-    .await?;
-    Ok(digests)
+    .await
+}
+
+async fn skip_part<R: AsyncRead + Unpin>(source: &mut R, part: &Part, size: u64) -> Result<()> {
+    let content = part.content_length(size) as u64;
+    let skipped = tokio::io::copy(&mut source.take(content), &mut tokio::io::sink()).await;
+    match skipped {
+        Ok(skipped) if skipped == content => Ok(()),
+        Ok(_) => Err(source_changed("shorter")),
+        Err(error) => Err(unreadable(&error)),
+    }
 }
 
 /// The plaintext of one part: content, then padding zeros.
@@ -84,7 +99,7 @@ async fn read_part<R: AsyncRead + Unpin>(
     let content = part.content_length(size);
     source.read_exact(&mut plaintext[..content]).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::UnexpectedEof => source_changed("shorter"),
-        _ => Error::new(ErrorKind::LocalFile, "source_unreadable", format!("can't read the file: {error}")),
+        _ => unreadable(&error),
     })?;
     Ok(plaintext)
 }
@@ -101,32 +116,40 @@ async fn expect_end<R: AsyncRead + Unpin>(source: &mut R) -> Result<()> {
     }
 }
 
+fn unreadable(error: &std::io::Error) -> Error {
+    Error::new(ErrorKind::LocalFile, "source_unreadable", format!("can't read the file: {error}"))
+}
+
 fn source_changed(how: &str) -> Error {
     let message = format!("the file became {how} while it was being uploaded");
     Error::new(ErrorKind::SourceChanged, "source_changed", message)
         .with_hint("Nothing was delivered. Upload it again when nobody is writing to it.")
 }
 
-async fn seal_part(
-    keys: Arc<FileKeys>,
-    layout: Layout,
-    index: u32,
-    plaintext: Zeroizing<Vec<u8>>,
-) -> Result<SealedPart> {
+async fn seal_part(sealing: Sealing, index: u32, plaintext: Zeroizing<Vec<u8>>) -> Result<SealedPart> {
     blocking(move || {
         let mut bytes = Vec::new();
-        chunk::seal_part(&keys.content, &layout, index, &plaintext, &mut bytes)?;
-        Ok(SealedPart { index, digest: parts::part_digest(&bytes), bytes: Bytes::from(bytes) })
+        chunk::seal_part(&sealing.keys.content, &sealing.layout, index, &plaintext, &mut bytes)?;
+        let content = sealing.layout.part(index)?.content_length(sealing.size) as u64;
+        Ok(SealedPart { index, content, digest: parts::part_digest(&bytes), bytes: Bytes::from(bytes) })
     })
     .await
 }
 
-/// Fetches every part, checks it against the verified list, opens it, and writes the content in order.
+/// What is opened: the file's true size, the verified list of its parts, and its keys.
+#[derive(Clone)]
+pub(crate) struct Opening {
+    pub size: u64,
+    pub list: Arc<PartList>,
+    pub keys: Arc<FileKeys>,
+}
+
+/// Fetches the parts from `first` on, checks each against the verified list, opens it, and writes the content in
+/// order.
 pub(crate) async fn open_all<W, F>(
     mut sink: W,
-    size: u64,
-    list: Arc<PartList>,
-    keys: Arc<FileKeys>,
+    opening: &Opening,
+    first: u32,
     meter: &Meter<'_>,
     fetch: impl Fn(Part) -> F,
 ) -> Result<()>
@@ -134,14 +157,11 @@ where
     W: AsyncWrite + Unpin,
     F: Future<Output = Result<Vec<u8>>>,
 {
-    let indexes = 0..list.layout().parts();
-    let mut opened = stream::iter(indexes)
-        .map(|index| {
-            let (list, keys, fetch) = (Arc::clone(&list), Arc::clone(&keys), &fetch);
-            async move {
-                let ciphertext = fetch(list.layout().part(index)?).await?;
-                open_part(list, keys, index, size, ciphertext).await
-            }
+    let fetch = &fetch;
+    let mut opened = stream::iter(first..opening.list.layout().parts())
+        .map(|index| async move {
+            let ciphertext = fetch(opening.list.layout().part(index)?).await?;
+            open_part(opening.clone(), index, ciphertext).await
         })
         .buffered(PARTS_IN_FLIGHT);
     while let Some(content) = opened.try_next().await? {
@@ -151,22 +171,31 @@ where
     sink.flush().await.map_err(write_failed)
 }
 
-async fn open_part(
-    list: Arc<PartList>,
-    keys: Arc<FileKeys>,
-    index: u32,
-    size: u64,
-    ciphertext: Vec<u8>,
-) -> Result<Zeroizing<Vec<u8>>> {
+async fn open_part(opening: Opening, index: u32, ciphertext: Vec<u8>) -> Result<Zeroizing<Vec<u8>>> {
     blocking(move || {
         let mut buffer = Zeroizing::new(ciphertext);
-        let verified = list.check(index, &mut buffer)?;
-        let plaintext = chunk::open_part(&keys.content, verified)?;
-        let content = chunk::check_padding(list.layout(), index, size, plaintext)?.len();
+        let verified = opening.list.check(index, &mut buffer)?;
+        let plaintext = chunk::open_part(&opening.keys.content, verified)?;
+        let content = chunk::check_padding(opening.list.layout(), index, opening.size, plaintext)?.len();
         buffer.truncate(content);
         Ok(buffer)
     })
     .await
+}
+
+/// How many parts at the front of `file` are already what the list says: each is sealed again and compared, so
+/// nothing that a crash, another program or another file left there is taken for content.
+pub(crate) async fn count_finished<R: AsyncRead + Unpin>(mut file: R, opening: &Opening) -> Result<u32> {
+    let layout = *opening.list.layout();
+    let sealing = Sealing { size: opening.size, layout, keys: Arc::clone(&opening.keys) };
+    for part in layout.all_parts() {
+        let Ok(plaintext) = read_part(&mut file, &part, opening.size).await else { return Ok(part.index) };
+        let sealed = seal_part(sealing.clone(), part.index, plaintext).await?;
+        if opening.list.digests().get(part.index as usize) != Some(&sealed.digest) {
+            return Ok(part.index);
+        }
+    }
+    Ok(layout.parts())
 }
 
 /// Runs `work` on the threads for long computations.

@@ -8,8 +8,10 @@
 //! | `log` | the verified log, as it travels | no |
 //! | `admission` | what a joined account expects to be certified as | no |
 //! | `account-key` | second factor of the password; stays after sign-out | yes |
-//! | `pins` | what this device has seen and won't accept less than | no |
-//! | `outbox` | signed records that may not have arrived | no |
+//! | `pins`, `pair-…` | what this device has seen and won't accept less than | no |
+//! | `outbox-…` | signed records that may not have arrived | no |
+//! | `upload-…` | journals of uploads that were interrupted; the file key is sealed under the vault key | sealed |
+//! | `uploads` | files that were uploaded, so that a second time is noticed | no |
 //! | `tickets` | downloads begun and not finished | no |
 
 use std::sync::Arc;
@@ -148,10 +150,10 @@ impl Device {
         self.store.save(ACCOUNT_KEY, key.expose())
     }
 
-    /// Takes the lock over this state without holding up the async threads.
-    pub(crate) async fn lock(&self) -> Result<Box<dyn StoreGuard>> {
-        let store = Arc::clone(&self.store);
-        tokio::task::spawn_blocking(move || store.lock())
+    /// Takes a lock over this state without holding up the async threads.
+    pub(crate) async fn lock(&self, name: &str) -> Result<Box<dyn StoreGuard>> {
+        let (store, name) = (Arc::clone(&self.store), name.to_owned());
+        tokio::task::spawn_blocking(move || store.lock(&name))
             .await
             .map_err(|_| Error::state("can't lock the state folder"))?
     }

@@ -2,6 +2,7 @@
 //! opened, and nothing stands at the final path before the last byte is verified and the receipt is signed.
 
 use std::{
+    io::SeekFrom,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -16,11 +17,15 @@ use sealpost_crypto::{
     parts::PartList,
     receipt,
     record::RawRecord,
+    size::{Layout, PART_PLAINTEXT},
 };
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::{
+    fs::File,
+    io::{AsyncSeekExt, AsyncWrite},
+};
 
 use crate::{
-    content,
+    content::{self, Opening},
     directory::{Directory, Person},
     error::{Error, ErrorKind, Result},
     file::{Claimed, OpenFile},
@@ -100,21 +105,25 @@ impl Download {
         self.file.sender_left()
     }
 
-    /// Downloads to `destination`. Until everything is verified only a temporary file stands beside it.
+    /// Downloads to `destination`. Until everything is verified only a temporary file stands beside it; after an
+    /// interruption the same call goes on from what that file holds.
     pub async fn to_path(
         self,
         destination: &Path,
         overwrite: Overwrite,
         report: OnProgress<'_>,
     ) -> Result<Downloaded> {
-        let (sink, mut file) = Sink::create(destination, overwrite).await?;
-        self.fetch(&mut file, report).await?;
-        file.sync_all().await.map_err(content::write_failed)?;
-        drop(file);
-        let inner = &self.signed_in.inner;
+        let (file_id, version) = (self.file.file_id(), self.file.version());
+        let (sink, mut file) = Sink::open(destination, overwrite, file_id, version).await?;
+        if let Err(error) = self.fetch_into(&mut file, report).await {
+            if error.kind() == ErrorKind::Verification {
+                sink.discard().await;
+            }
+            return Err(error);
+        }
         let receipt = self.sign_receipt().await?;
         let path = sink.finish().await?;
-        let receipt_sent = inner.deliver_receipts(receipt.is_some()).await;
+        let receipt_sent = self.signed_in.inner.deliver_receipts(receipt.is_some()).await;
         Ok(Downloaded { path: Some(path), size: self.size(), receipt_sent })
     }
 
@@ -125,19 +134,42 @@ impl Download {
         mut writer: W,
         report: OnProgress<'_>,
     ) -> Result<Downloaded> {
-        self.fetch(&mut writer, report).await?;
-        writer.flush().await.map_err(content::write_failed)?;
+        let meter = Meter::new(self.size(), report);
+        let opening = self.opening().await?;
+        self.fetch(&mut writer, &opening, 0, &meter).await?;
         let receipt = self.sign_receipt().await?;
         let receipt_sent = self.signed_in.inner.deliver_receipts(receipt.is_some()).await;
         Ok(Downloaded { path: None, size: self.size(), receipt_sent })
     }
 
-    async fn fetch<W: AsyncWrite + Unpin>(&self, writer: W, report: OnProgress<'_>) -> Result<()> {
-        let inner = &self.signed_in.inner;
-        let list = Arc::new(inner.part_list(&self.file, self.ticket).await?);
-        let file_id = self.file.file_id();
+    /// Completes a file that may hold the beginning already.
+    async fn fetch_into(&self, file: &mut File, report: OnProgress<'_>) -> Result<()> {
+        let opening = self.opening().await?;
+        let finished = content::count_finished(&mut *file, &opening).await?;
+        let done = (u64::from(finished) * PART_PLAINTEXT).min(self.size());
+        file.set_len(done).await.map_err(content::write_failed)?;
+        file.seek(SeekFrom::Start(done)).await.map_err(content::write_failed)?;
         let meter = Meter::new(self.size(), report);
-        content::open_all(writer, self.size(), list, Arc::clone(&self.file.keys), &meter, |part| async move {
+        meter.advance(done);
+        self.fetch(&mut *file, &opening, finished, &meter).await?;
+        file.sync_all().await.map_err(content::write_failed)
+    }
+
+    async fn opening(&self) -> Result<Opening> {
+        let list = Arc::new(self.signed_in.inner.part_list(&self.file, self.ticket).await?);
+        Ok(Opening { size: self.size(), list, keys: Arc::clone(&self.file.keys) })
+    }
+
+    async fn fetch<W: AsyncWrite + Unpin>(
+        &self,
+        writer: W,
+        opening: &Opening,
+        first: u32,
+        meter: &Meter<'_>,
+    ) -> Result<()> {
+        let inner = &self.signed_in.inner;
+        let file_id = self.file.file_id();
+        content::open_all(writer, opening, first, meter, |part| async move {
             let values: [&(dyn std::fmt::Display + Sync); 1] = [&file_id];
             let call = Call::new(routes::DOWNLOAD, &values).under(self.ticket);
             inner.caller.get_range(call, part.ciphertext.start, part.ciphertext_length()).await
@@ -188,23 +220,33 @@ impl Inner {
     async fn part_list(&self, file: &OpenFile, ticket: TicketId) -> Result<PartList> {
         let manifest = file.share.manifest();
         let layout = *manifest.layout();
-        let mut digests: Vec<Digest> = Vec::with_capacity(layout.parts() as usize);
-        while digests.len() < layout.parts() as usize {
+        let digests = self.part_digests(file.file_id(), file.version(), layout, Some(ticket)).await?;
+        Ok(PartList::verify(layout, digests, &manifest.get().digest)?)
+    }
+
+    /// What the server says that the digests of the parts are; at most as many as the file has.
+    pub(crate) async fn part_digests(
+        &self,
+        file_id: FileId,
+        version: u64,
+        layout: Layout,
+        ticket: Option<TicketId>,
+    ) -> Result<Vec<Digest>> {
+        let parts = layout.parts() as usize;
+        let mut digests: Vec<Digest> = Vec::with_capacity(parts);
+        while digests.len() < parts {
             let query = PartsQuery { from: digests.len() as u32 };
-            let (file_id, version) = (file.file_id(), file.version());
-            let page: PartDigests = self
-                .caller
-                .query(Call::new(routes::PARTS, &[&file_id, &version]).under(ticket), &query)
-                .await?;
+            let call = Call { route: routes::PARTS, values: &[&file_id, &version], ticket };
+            let page: PartDigests = self.caller.query(call, &query).await?;
+            let page =
+                page.digests.0.chunks_exact(Digest::LEN).filter_map(|bytes| Digest::from_slice(bytes).ok());
             let before = digests.len();
-            digests.extend(
-                page.digests.0.chunks_exact(Digest::LEN).filter_map(|bytes| Digest::from_slice(bytes).ok()),
-            );
+            digests.extend(page.take(parts - before));
             if digests.len() == before {
                 break;
             }
         }
-        Ok(PartList::verify(layout, digests, &manifest.get().digest)?)
+        Ok(digests)
     }
 
     /// Sends every receipt that is kept, the newest included. A server that can't be told now is told next time:

@@ -83,7 +83,7 @@ impl Session {
 
     /// Refreshes under the device's lock, unless another process just did.
     async fn refresh(&self, tokens: &mut StoredTokens) -> Result<()> {
-        let _guard = self.device.lock().await?;
+        let _guard = self.device.lock("session").await?;
         let stored: StoredTokens = self.device.session()?;
         let refreshed_elsewhere = stored.access_token.expose() != tokens.access_token.expose();
         *tokens = stored;

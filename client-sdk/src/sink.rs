@@ -1,12 +1,14 @@
 //! The file that a download becomes: written beside its place under a temporary name, and moved there only when
-//! every byte was verified (protocol §8 step 11).
+//! every byte was verified (protocol §8 step 11). An interrupted download leaves the temporary file, and the same
+//! download goes on from it.
 
 use std::{
+    fs::TryLockError,
     io,
     path::{Path, PathBuf},
 };
 
-use rand::RngExt;
+use sealpost_crypto::id::FileId;
 use tokio::fs::{self, File, OpenOptions};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -20,7 +22,7 @@ pub enum Overwrite {
     Replace,
 }
 
-/// A temporary file beside `destination`; removed when dropped unfinished.
+/// A temporary file beside `destination`. When dropped unfinished it stays, unless it is empty or was given up.
 pub(crate) struct Sink {
     temporary: PathBuf,
     destination: PathBuf,
@@ -29,7 +31,13 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
-    pub(crate) async fn create(destination: &Path, overwrite: Overwrite) -> Result<(Self, File)> {
+    /// Opens the temporary file of this download, empty or as an interrupted run left it, and locks it.
+    pub(crate) async fn open(
+        destination: &Path,
+        overwrite: Overwrite,
+        file_id: FileId,
+        version: u64,
+    ) -> Result<(Self, File)> {
         if overwrite == Overwrite::Never && fs::symlink_metadata(destination).await.is_ok() {
             return Err(exists(destination));
         }
@@ -37,14 +45,18 @@ impl Sink {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        let temporary = folder.join(format!(".sealpost-{:016x}.part", rand::rng().random::<u64>()));
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        options.mode(0o600);
-        let file = options.open(&temporary).await.map_err(|error| failed(destination, &error))?;
+        let temporary = folder.join(format!(".sealpost-{file_id}-{version}.part"));
+        let file = open_private(&temporary).await.map_err(|error| failed(destination, &error))?;
+        let file = lock(file, destination).await?;
         let sink = Self { temporary, destination: destination.to_owned(), overwrite, finished: false };
         Ok((sink, file))
+    }
+
+    /// Removes the temporary file: what came does not verify.
+    pub(crate) async fn discard(mut self) {
+        self.finished = true;
+        // The name says what the file is, should it stay.
+        let _ = fs::remove_file(&self.temporary).await;
     }
 
     /// Moves the complete file to its place. Without [`Overwrite::Replace`] an existing file wins, even one that
@@ -78,10 +90,54 @@ impl Sink {
 
 impl Drop for Sink {
     fn drop(&mut self) {
-        if !self.finished {
-            // Nothing more can be done about a failure here, and the name says what the file is.
+        let is_empty = || std::fs::metadata(&self.temporary).is_ok_and(|metadata| metadata.len() == 0);
+        if !self.finished && is_empty() {
             let _ = std::fs::remove_file(&self.temporary);
         }
+    }
+}
+
+/// A new file that nobody else can read, or the regular file of ours that stands there; never through a link.
+async fn open_private(temporary: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    options.mode(0o600);
+    match fs::symlink_metadata(temporary).await {
+        Ok(metadata) if metadata.is_file() => {
+            let file = options.open(temporary).await?;
+            if is_same_file(&metadata, &file.metadata().await?) {
+                Ok(file)
+            } else {
+                Err(io::ErrorKind::Other.into())
+            }
+        }
+        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(_) => options.create_new(true).open(temporary).await,
+    }
+}
+
+#[cfg(unix)]
+fn is_same_file(seen: &std::fs::Metadata, opened: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (seen.dev(), seen.ino(), opened.nlink()) == (opened.dev(), opened.ino(), 1)
+}
+
+#[cfg(not(unix))]
+fn is_same_file(_: &std::fs::Metadata, opened: &std::fs::Metadata) -> bool {
+    opened.is_file()
+}
+
+async fn lock(file: File, destination: &Path) -> Result<File> {
+    let file = file.into_std().await;
+    match file.try_lock() {
+        Ok(()) => Ok(File::from_std(file)),
+        Err(TryLockError::WouldBlock) => {
+            let message = format!("another process is downloading to {} just now", destination.display());
+            Err(Error::new(ErrorKind::Conflict, "download_in_progress", message)
+                .with_hint("Wait until it is done, or name another place with -o."))
+        }
+        Err(TryLockError::Error(error)) => Err(failed(destination, &error)),
     }
 }
 
@@ -111,8 +167,10 @@ mod tests {
 
     use super::*;
 
+    const FILE: FileId = FileId::new([7; 16]);
+
     async fn write(destination: &Path, overwrite: Overwrite, text: &str) -> Result<PathBuf> {
-        let (sink, mut file) = Sink::create(destination, overwrite).await?;
+        let (sink, mut file) = Sink::open(destination, overwrite, FILE, 1).await?;
         file.write_all(text.as_bytes()).await.unwrap();
         file.flush().await.unwrap();
         sink.finish().await
@@ -144,7 +202,7 @@ mod tests {
     async fn a_file_that_appears_meanwhile_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
-        let (sink, _file) = Sink::create(&path, Overwrite::Never).await.unwrap();
+        let (sink, _file) = Sink::open(&path, Overwrite::Never, FILE, 1).await.unwrap();
         std::fs::write(&path, "theirs").unwrap();
         assert_eq!(sink.finish().await.unwrap_err().kind(), ErrorKind::DestinationExists);
         assert_eq!(std::fs::read(&path).unwrap(), b"theirs");
@@ -152,11 +210,39 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unfinished_download_leaves_nothing() {
+    async fn an_interrupted_download_goes_on_and_a_refused_one_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let (sink, mut file) = Sink::create(&folder.path().join("a"), Overwrite::Never).await.unwrap();
-        file.write_all(b"half").await.unwrap();
-        drop(sink);
+        let path = folder.path().join("a");
+        let temporary = format!(".sealpost-{FILE}-1.part");
+
+        drop(Sink::open(&path, Overwrite::Never, FILE, 1).await.unwrap());
         assert_eq!(names(folder.path()), [""; 0]);
+
+        let (sink, mut file) = Sink::open(&path, Overwrite::Never, FILE, 1).await.unwrap();
+        file.write_all(b"half").await.unwrap();
+        file.flush().await.unwrap();
+        let error = Sink::open(&path, Overwrite::Never, FILE, 1).await.err().unwrap();
+        assert_eq!(error.code(), "download_in_progress");
+        drop((sink, file));
+        assert_eq!(names(folder.path()), [temporary.as_str()]);
+
+        let (_sink, file) = Sink::open(&path, Overwrite::Never, FILE, 1).await.unwrap();
+        assert_eq!(file.metadata().await.unwrap().len(), 4);
+        drop(file);
+
+        let (sink, _file) = Sink::open(&path, Overwrite::Never, FILE, 1).await.unwrap();
+        sink.discard().await;
+        assert_eq!(names(folder.path()), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_link_under_the_temporary_name_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, victim) = (folder.path().join("a"), folder.path().join("victim"));
+        std::fs::write(&victim, "precious").unwrap();
+        std::os::unix::fs::symlink(&victim, folder.path().join(format!(".sealpost-{FILE}-1.part"))).unwrap();
+        let error = Sink::open(&path, Overwrite::Never, FILE, 1).await.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::LocalFile);
+        assert_eq!(std::fs::read(&victim).unwrap(), b"precious");
     }
 }

@@ -7,7 +7,10 @@ use std::{
 
 use tokio::fs::File;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    journal::Look,
+};
 
 /// What the uploader says about a file; recipients see it once verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,10 +60,10 @@ impl Source {
         }
     }
 
-    /// Refuses a file that was written to since it was opened.
-    pub(crate) async fn check_unchanged(path: &Path, size: u64, modified: SystemTime) -> Result<()> {
+    /// Refuses a file that was written to since it had this `look`.
+    pub(crate) async fn check_unchanged(path: &Path, look: &Look) -> Result<()> {
         let metadata = tokio::fs::metadata(path).await.map_err(|error| unreadable(path, &error))?;
-        if metadata.len() == size && metadata.modified().unwrap_or(UNIX_EPOCH) == modified {
+        if Look::new(metadata.len(), metadata.modified().unwrap_or(UNIX_EPOCH)) == *look {
             return Ok(());
         }
         let message = format!("{} was changed while it was being uploaded", path.display());

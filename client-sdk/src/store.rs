@@ -23,9 +23,9 @@ pub trait StateStore: Send + Sync {
     /// Removes the blob if it is there.
     fn remove(&self, name: &str) -> Result<()>;
 
-    /// Waits for the one lock over this state (between processes too) and holds it until the guard is dropped.
-    /// Blocks; callers keep off the async threads.
-    fn lock(&self) -> Result<Box<dyn StoreGuard>>;
+    /// Waits for the lock of this name over this state (between processes too) and holds it until the guard is
+    /// dropped. Blocks; callers keep off the async threads.
+    fn lock(&self, name: &str) -> Result<Box<dyn StoreGuard>>;
 }
 
 /// Holds [`StateStore::lock`] until dropped.

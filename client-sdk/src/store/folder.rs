@@ -13,7 +13,6 @@ use crate::error::{Error, Result};
 
 /// Largest blob that is read back, bytes.
 const MAX_BLOB: u64 = 256 * 1024 * 1024;
-const LOCK_NAME: &str = "lock";
 
 /// A folder of small files, 0700 and 0600.
 #[derive(Debug, Clone)]
@@ -75,8 +74,8 @@ impl StateStore for FolderStore {
         }
     }
 
-    fn lock(&self) -> Result<Box<dyn StoreGuard>> {
-        let path = self.folder.join(LOCK_NAME);
+    fn lock(&self, name: &str) -> Result<Box<dyn StoreGuard>> {
+        let path = self.folder.join(format!("{name}.lock"));
         let file = private_file(OpenOptions::new().write(true).create(true).truncate(false), &path)
             .and_then(|file| file.lock().map(|()| file))
             .map_err(|error| self.failed("lock", &error))?;
@@ -139,9 +138,10 @@ mod tests {
     fn the_lock_excludes_others_until_it_is_dropped() {
         let home = tempfile::tempdir().unwrap();
         let store = FolderStore::open(home.path()).unwrap();
-        let guard = store.lock().unwrap();
+        let guard = store.lock("a").unwrap();
         let other = store.clone();
-        let waiter = std::thread::spawn(move || drop(other.lock().unwrap()));
+        let waiter = std::thread::spawn(move || drop(other.lock("a").unwrap()));
+        drop(store.lock("b").unwrap());
         std::thread::sleep(std::time::Duration::from_millis(50));
         assert!(!waiter.is_finished());
         drop(guard);

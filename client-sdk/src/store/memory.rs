@@ -1,7 +1,7 @@
 //! State in memory: for tests, and for apps that bring their own keeping.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
@@ -14,7 +14,7 @@ use crate::error::Result;
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     blobs: Arc<Mutex<HashMap<String, Zeroizing<Vec<u8>>>>>,
-    locked: Arc<(Mutex<bool>, Condvar)>,
+    locked: Arc<(Mutex<HashSet<String>>, Condvar)>,
 }
 
 impl MemoryStore {
@@ -43,24 +43,26 @@ impl StateStore for MemoryStore {
         Ok(())
     }
 
-    fn lock(&self) -> Result<Box<dyn StoreGuard>> {
+    fn lock(&self, name: &str) -> Result<Box<dyn StoreGuard>> {
         let (mutex, freed) = &*self.locked;
         let mut locked = mutex.lock().unwrap_or_else(PoisonError::into_inner);
-        while *locked {
+        while !locked.insert(name.to_owned()) {
             locked = freed.wait(locked).unwrap_or_else(PoisonError::into_inner);
         }
-        *locked = true;
-        Ok(Box::new(MemoryGuard(Arc::clone(&self.locked))))
+        Ok(Box::new(MemoryGuard { locked: Arc::clone(&self.locked), name: name.to_owned() }))
     }
 }
 
-struct MemoryGuard(Arc<(Mutex<bool>, Condvar)>);
+struct MemoryGuard {
+    locked: Arc<(Mutex<HashSet<String>>, Condvar)>,
+    name: String,
+}
 
 impl StoreGuard for MemoryGuard {}
 
 impl Drop for MemoryGuard {
     fn drop(&mut self) {
-        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = false;
-        self.0.1.notify_one();
+        self.locked.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+        self.locked.1.notify_all();
     }
 }

@@ -1,0 +1,222 @@
+//! The resume journal of an upload (protocol §7.3): under which key which parts were sealed, durable before a
+//! part is first sent. A resumed upload seals the same bytes again, or finds that the file has changed.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use sealpost_crypto::{
+    device,
+    encoding::Base64,
+    id::{Digest, FileId},
+    parts,
+    secret::{FileKey, VaultKey},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    device::Device,
+    error::{Error, Result},
+    store::StoreGuard,
+};
+
+/// Digests in one blob: a journal is written anew for each part, and must stay small for the largest file.
+const SEGMENT: u32 = 256;
+/// Files that are remembered as uploaded.
+const REMEMBERED: usize = 10_000;
+const UPLOADS: &str = "uploads";
+
+/// What a file on disk looked like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Look {
+    pub size: u64,
+    /// Nanoseconds since 1970, as a decimal number.
+    modified: String,
+}
+
+impl Look {
+    pub(crate) fn new(size: u64, modified: SystemTime) -> Self {
+        let nanos = modified.duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_nanos());
+        Self { size, modified: nanos.to_string() }
+    }
+}
+
+/// Names the journal of one path: the same command again finds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct JournalName(Digest);
+
+impl JournalName {
+    pub(crate) fn of(path: &Path) -> Self {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Self(parts::part_digest(absolute.as_os_str().as_encoded_bytes()))
+    }
+
+    fn blob(self) -> String {
+        format!("upload-{}", self.0)
+    }
+
+    fn segment(self, index: u32) -> String {
+        format!("upload-{}-{}", self.0, index / SEGMENT)
+    }
+
+    /// One upload of a path at a time. Few lock files for many paths: another path may wait, too, now and then.
+    pub(crate) async fn lock(self, device: &Device) -> Result<Box<dyn StoreGuard>> {
+        device.lock(&format!("upload-{:02x}", self.0.as_bytes()[0])).await
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    look: Look,
+    file_id: FileId,
+    key: Base64,
+    segments: u32,
+}
+
+/// A journal under way.
+pub(crate) struct Journal {
+    name: JournalName,
+    pub look: Look,
+    pub file_id: FileId,
+    pub file_key: FileKey,
+    segments: u32,
+    digests: BTreeMap<u32, Digest>,
+}
+
+impl Journal {
+    /// Begins a journal of `parts` parts under a fresh key, durable before it is returned.
+    pub(crate) fn begin(
+        device: &Device,
+        vault_key: &VaultKey,
+        name: JournalName,
+        look: Look,
+        parts: u32,
+    ) -> Result<Self> {
+        let (file_id, file_key) = (FileId::random(), FileKey::random());
+        let sealed = device::seal(vault_key, &purpose(&file_id), file_key.expose());
+        let segments = parts.div_ceil(SEGMENT);
+        let head = Head { look: look.clone(), file_id, key: Base64(sealed), segments };
+        device.save(&name.blob(), &head)?;
+        Ok(Self { name, look, file_id, file_key, segments, digests: BTreeMap::new() })
+    }
+
+    /// The journal that an interrupted upload of the same path left.
+    pub(crate) fn load(device: &Device, vault_key: &VaultKey, name: JournalName) -> Result<Option<Self>> {
+        let Some(head) = device.load::<Head>(&name.blob())? else { return Ok(None) };
+        let damaged = || Error::state("the journal of an interrupted upload is damaged");
+        let key = device::open(vault_key, &purpose(&head.file_id), &head.key.0).map_err(|_| damaged())?;
+        let file_key = FileKey::from_slice(&key).ok_or_else(damaged)?;
+        let mut digests = BTreeMap::new();
+        for segment in 0..head.segments {
+            digests.extend(load_segment(device, name, segment * SEGMENT)?);
+        }
+        let Head { look, file_id, segments, .. } = head;
+        Ok(Some(Self { name, look, file_id, file_key, segments, digests }))
+    }
+
+    /// The digest under which a part was sealed before.
+    pub(crate) fn digest(&self, index: u32) -> Option<Digest> {
+        self.digests.get(&index).copied()
+    }
+
+    /// Every part that was sealed before.
+    pub(crate) fn sealed(&self) -> &BTreeMap<u32, Digest> {
+        &self.digests
+    }
+
+    /// Makes a part's digest durable; before the part is first sent.
+    pub(crate) fn record(&mut self, device: &Device, index: u32, digest: Digest) -> Result<()> {
+        if self.digests.insert(index, digest) == Some(digest) {
+            return Ok(());
+        }
+        let first = index / SEGMENT * SEGMENT;
+        let segment: BTreeMap<u32, Digest> = self
+            .digests
+            .range(first..first.saturating_add(SEGMENT))
+            .map(|(index, digest)| (*index, *digest))
+            .collect();
+        device.save(&self.name.segment(index), &segment)
+    }
+
+    /// Removes the journal: the upload is complete, or the file is another one now.
+    pub(crate) fn discard(self, device: &Device) -> Result<()> {
+        // The head first: without it the segments mean nothing.
+        device.remove(&self.name.blob())?;
+        (0..self.segments).try_for_each(|segment| device.remove(&self.name.segment(segment * SEGMENT)))
+    }
+}
+
+fn load_segment(device: &Device, name: JournalName, first: u32) -> Result<BTreeMap<u32, Digest>> {
+    Ok(device.load(&name.segment(first))?.unwrap_or_default())
+}
+
+fn purpose(file_id: &FileId) -> [&[u8]; 2] {
+    [b"upload journal", file_id.as_bytes()]
+}
+
+/// A file that was uploaded from this device.
+#[derive(Clone, Serialize, Deserialize)]
+struct Remembered {
+    name: Digest,
+    look: Look,
+    file_id: FileId,
+}
+
+/// The id under which this very file was uploaded before.
+pub(crate) fn uploaded_as(device: &Device, name: JournalName, look: &Look) -> Result<Option<FileId>> {
+    let known: Vec<Remembered> = device.load(UPLOADS)?.unwrap_or_default();
+    Ok(known.iter().rev().find(|file| file.name == name.0 && file.look == *look).map(|file| file.file_id))
+}
+
+/// Remembers an upload; the oldest are forgotten in time.
+pub(crate) async fn remember(device: &Device, name: JournalName, look: Look, file_id: FileId) -> Result<()> {
+    let _guard = device.lock(UPLOADS).await?;
+    let mut known: Vec<Remembered> = device.load(UPLOADS)?.unwrap_or_default();
+    known.retain(|file| file.name != name.0);
+    known.push(Remembered { name: name.0, look, file_id });
+    let excess = known.len().saturating_sub(REMEMBERED);
+    known.drain(..excess);
+    device.save(UPLOADS, &known)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::MemoryStore;
+
+    #[test]
+    fn a_journal_comes_back_with_its_key_and_its_digests() {
+        let device = Device::new(Arc::new(MemoryStore::new()));
+        let (vault_key, name) = (VaultKey::random(), JournalName::of(Path::new("a")));
+        let look = Look::new(7, SystemTime::now());
+        let mut journal = Journal::begin(&device, &vault_key, name, look.clone(), 600).unwrap();
+        for index in [0, 255, 256, 599] {
+            journal.record(&device, index, Digest::new([index as u8; 32])).unwrap();
+        }
+        let back = Journal::load(&device, &vault_key, name).unwrap().unwrap();
+        assert_eq!(back.file_key, journal.file_key);
+        assert_eq!(back.file_id, journal.file_id);
+        assert_eq!(back.look, look);
+        assert_eq!(back.sealed(), journal.sealed());
+        assert!(Journal::load(&device, &VaultKey::random(), name).is_err());
+        back.discard(&device).unwrap();
+        assert!(Journal::load(&device, &vault_key, name).unwrap().is_none());
+        assert!(load_segment(&device, name, 256).unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_uploaded_file_is_remembered_until_it_changes() {
+        let device = Device::new(Arc::new(MemoryStore::new()));
+        let name = JournalName::of(Path::new("a"));
+        let (look, other) = (Look::new(7, UNIX_EPOCH), Look::new(8, UNIX_EPOCH));
+        let file_id = FileId::random();
+        remember(&device, name, look.clone(), file_id).await.unwrap();
+        assert_eq!(uploaded_as(&device, name, &look).unwrap(), Some(file_id));
+        assert_eq!(uploaded_as(&device, name, &other).unwrap(), None);
+        assert_eq!(uploaded_as(&device, JournalName::of(Path::new("b")), &look).unwrap(), None);
+    }
+}

@@ -1,0 +1,99 @@
+//! The end of an upload: manifest and self share are signed, and the file exists.
+
+use sealpost_api::{
+    file::{CompleteFile, FileView},
+    routes,
+};
+use sealpost_crypto::{
+    encoding::Base64,
+    id::{Digest, RecordId},
+    keys::Place,
+    log::Log,
+    manifest::{self, ManifestDraft, VerifiedManifest},
+    metadata,
+    pair::{PairEntry, PairState},
+    parts,
+    share::{self, SealedShare, ShareRequest},
+    vault::PairKey,
+};
+
+use super::Fresh;
+use crate::{
+    error::{Error, ErrorKind, Result},
+    session::now,
+    signed_in::Inner,
+    transport::Call,
+};
+
+/// How often the self share is signed anew after another of our uploads got in first.
+const ATTEMPTS: u32 = 16;
+
+impl Inner {
+    /// Signs manifest and self share, and makes the file exist. When another of our uploads took the place of
+    /// the self share: sync, sign for the next place.
+    pub(super) async fn complete(&self, fresh: &Fresh, digests: &[Digest], metadata: Vec<u8>) -> Result<()> {
+        let manifest = self.sign_manifest(fresh, digests, &metadata).await?;
+        let me = self.profile.user_id;
+        for _ in 0..ATTEMPTS {
+            let log = self.ops_log().await?;
+            let mut pair = self.sent_pair(&log, me).await?;
+            let (share, entry) = self.share_with_self(&log, fresh, &manifest, &pair)?;
+            let complete =
+                CompleteFile { manifest: manifest.raw().clone(), metadata: Base64(metadata.clone()), share };
+            let Place { file_id, version, .. } = fresh.place;
+            let outcome: Result<FileView> =
+                self.caller.post(Call::new(routes::COMPLETE, &[&file_id, &version]), &complete).await;
+            match outcome {
+                Ok(_) => {
+                    pair.apply(&entry)?;
+                    self.pin_pair(&PairKey { sender: me, recipient: me }, &pair).await?;
+                    return self.flush(&log).await;
+                }
+                Err(error) if error.code() == "pair_conflict" => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::new(ErrorKind::Conflict, "pair_conflict", "your other uploads keep getting in first")
+            .with_hint("Run the same command again."))
+    }
+
+    async fn sign_manifest(
+        &self,
+        fresh: &Fresh,
+        digests: &[Digest],
+        metadata: &[u8],
+    ) -> Result<VerifiedManifest> {
+        let log = self.ops_log().await?;
+        let draft = ManifestDraft {
+            file_id: fresh.place.file_id,
+            version: fresh.place.version,
+            layout: fresh.layout,
+            digest: parts::content_digest(fresh.layout.ciphertext_length(), digests),
+            metadata: metadata::sealed_hash(metadata),
+            commitment: fresh.keys.commitment,
+            previous: RecordId::ZERO,
+            time: now(),
+        };
+        Ok(manifest::sign(&log.ops_signer(&self.account)?, draft)?)
+    }
+
+    fn share_with_self(
+        &self,
+        log: &Log,
+        fresh: &Fresh,
+        manifest: &VerifiedManifest,
+        pair: &PairState,
+    ) -> Result<(SealedShare, PairEntry)> {
+        let recipient = log.active(self.profile.user_id).ok_or_else(|| Error::internal("not active"))?;
+        let request = ShareRequest {
+            manifest,
+            file_key: &fresh.file_key,
+            recipient,
+            pair,
+            expiry: 0,
+            limit: 0,
+            time: now(),
+        };
+        Ok(share::seal(&log.ops_signer(&self.account)?, &request)?)
+    }
+}
