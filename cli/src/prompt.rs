@@ -122,6 +122,11 @@ impl Prompter {
         Ok(Some(line.trim().to_owned()))
     }
 
+    /// Whether `-y` answers every confirmation in advance.
+    pub fn says_yes(&self) -> bool {
+        self.yes
+    }
+
     /// Yes or no; yes without asking when `-y` or a password was handed over. Nobody to ask is an error.
     pub async fn confirm(&self, question: &str) -> Outcome<bool> {
         if self.yes || !matches!(self.source, PasswordSource::Terminal) {

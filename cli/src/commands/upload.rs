@@ -4,7 +4,7 @@ mod paths;
 
 use std::{io, path::Path};
 
-use sealpost_client::{EmailAddress, NewFile, SignedIn, Terms, Uploaded as Stored};
+use sealpost_client::{Again, EmailAddress, NewFile, SignedIn, Terms, Uploaded as Stored};
 use tokio::{
     fs::File,
     io::{AsyncSeekExt, AsyncWriteExt, stdin},
@@ -76,8 +76,9 @@ impl Delivery<'_> {
     }
 
     async fn upload_file(&self, path: &Path) -> Outcome<Stored> {
+        let again = if self.context.prompter.says_yes() { Again::Allow } else { Again::Refuse };
         let meter = Meter::new(&self.context.printer, &path.display().to_string());
-        Ok(self.session.upload_path(path, &self.note, &meter.callback()).await?)
+        Ok(self.session.upload_path(path, &self.note, again, &meter.callback()).await?)
     }
 
     async fn upload_stdin(&self) -> Outcome<Stored> {

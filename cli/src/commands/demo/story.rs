@@ -8,8 +8,8 @@ use std::{
 };
 
 use sealpost_client::{
-    Anonymous, EmailAddress, FileId, FoundOrganisation, InviteLink, InviteRequest, Overwrite, Password,
-    RawRecord, ReceiptInfo, SignedIn, Terms, Token, store::FolderStore,
+    Again, Anonymous, EmailAddress, FileId, FoundOrganisation, InviteLink, InviteRequest, Overwrite,
+    Password, RawRecord, ReceiptInfo, SignedIn, Terms, Token, store::FolderStore,
 };
 use zeroize::Zeroizing;
 
@@ -172,7 +172,7 @@ impl<'a> Story<'a> {
     async fn deliver_one(&self, path: &Path, note: &str) -> Outcome<Parcel> {
         let session = &self.ops()?.session;
         let meter = Meter::new(&self.narrator.printer, &path.display().to_string());
-        let file = session.upload_path(path, note, &meter.callback()).await?;
+        let file = session.upload_path(path, note, Again::Allow, &meter.callback()).await?;
         let terms = Terms { expires_at: Some(LIFETIME.ends_at()), downloads: Some(DOWNLOADS) };
         for outcome in session.share(file.file_id, &[address(CLIENT)?], terms).await? {
             outcome.result?;
