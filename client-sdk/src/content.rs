@@ -213,3 +213,140 @@ pub(crate) fn write_failed(error: std::io::Error) -> Error {
     };
     Error::new(ErrorKind::LocalFile, "write_failed", message)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Mutex};
+
+    use sealpost_crypto::{
+        id::{FileId, OrgId},
+        keys::Place,
+        parts::content_digest,
+        secret::FileKey,
+        size::PART_PLAINTEXT,
+    };
+
+    use super::*;
+
+    /// Two full parts and a bit.
+    const SIZE: u64 = 2 * PART_PLAINTEXT + 1_000_000;
+
+    struct Sealed {
+        plaintext: Vec<u8>,
+        parts: BTreeMap<u32, Vec<u8>>,
+        opening: Opening,
+        sealing: Sealing,
+    }
+
+    async fn sealed() -> Sealed {
+        let plaintext: Vec<u8> = (0..SIZE).map(|at| (at * 31 % 251) as u8).collect();
+        let place = Place { org_id: OrgId::ZERO, file_id: FileId::ZERO, version: 1 };
+        let keys = Arc::new(FileKeys::derive(&FileKey::random(), &place));
+        let layout = Layout::for_size(SIZE).unwrap();
+        let sealing = Sealing { size: SIZE, layout, keys: Arc::clone(&keys) };
+        let parts = Mutex::new(BTreeMap::new());
+        let kept = &parts;
+        let digests = seal_all(
+            &plaintext[..],
+            &sealing,
+            |_| true,
+            |part| async move {
+                kept.lock().unwrap().insert(part.index, part.bytes.to_vec());
+                Ok(())
+            },
+        )
+        .await
+        .unwrap();
+        let digest = content_digest(layout.ciphertext_length(), &digests);
+        let list = Arc::new(PartList::verify(layout, digests, &digest).unwrap());
+        Sealed {
+            plaintext,
+            parts: parts.into_inner().unwrap(),
+            opening: Opening { size: SIZE, list, keys },
+            sealing,
+        }
+    }
+
+    async fn open(sealed: &Sealed, first: u32) -> Result<Vec<u8>> {
+        let mut content = Vec::new();
+        let report = |_| {};
+        let meter = Meter::new(SIZE, &report);
+        open_all(&mut content, &sealed.opening, first, &meter, |part| async move {
+            Ok(sealed.parts[&part.index].clone())
+        })
+        .await
+        .map(|()| content)
+    }
+
+    #[tokio::test]
+    async fn what_was_sealed_opens_from_any_part_on() {
+        let sealed = sealed().await;
+        assert_eq!(sealed.parts.len(), 3);
+        assert!(open(&sealed, 0).await.unwrap() == sealed.plaintext);
+        assert!(open(&sealed, 2).await.unwrap() == sealed.plaintext[2 * PART_PLAINTEXT as usize..]);
+    }
+
+    #[tokio::test]
+    async fn a_changed_or_swapped_part_is_refused() {
+        let mut changed = sealed().await;
+        changed.parts.get_mut(&1).unwrap()[4_000_000] ^= 1;
+        assert_eq!(open(&changed, 0).await.unwrap_err().code(), "part_mismatch");
+        let mut swapped = sealed().await;
+        let first = swapped.parts[&0].clone();
+        swapped.parts.insert(1, first);
+        assert_eq!(open(&swapped, 0).await.unwrap_err().code(), "part_mismatch");
+    }
+
+    #[tokio::test]
+    async fn parts_that_are_not_wanted_are_passed_over() {
+        let sealed = sealed().await;
+        let sent = Mutex::new(Vec::new());
+        let (log, expected) = (&sent, &sealed.parts);
+        seal_all(
+            &sealed.plaintext[..],
+            &sealed.sealing,
+            |index| index != 1,
+            |part| async move {
+                let (index, bytes) = (part.index, part.bytes);
+                assert!(bytes == expected[&index]);
+                log.lock().unwrap().push(index);
+                Ok(())
+            },
+        )
+        .await
+        .unwrap();
+        let mut sent = sent.into_inner().unwrap();
+        sent.sort_unstable();
+        assert_eq!(sent, [0, 2]);
+    }
+
+    #[tokio::test]
+    async fn a_source_that_grew_or_shrank_is_noticed() {
+        let Sealed { mut plaintext, sealing, .. } = sealed().await;
+        let mut outcomes = Vec::new();
+        let shorter = plaintext[..plaintext.len() - 1].to_vec();
+        plaintext.push(0);
+        for source in [shorter, plaintext] {
+            for wanted in [true, false] {
+                let outcome = seal_all(&source[..], &sealing, |_| wanted, |_| async { Ok(()) }).await;
+                outcomes.push(outcome.unwrap_err().kind());
+            }
+        }
+        assert_eq!(outcomes, [ErrorKind::SourceChanged; 4]);
+    }
+
+    #[tokio::test]
+    async fn only_parts_that_are_what_the_list_says_count_as_finished() {
+        let sealed = sealed().await;
+        let part = PART_PLAINTEXT as usize;
+        let count = async |bytes: &[u8]| count_finished(bytes, &sealed.opening).await.unwrap();
+        assert_eq!(count(&[]).await, 0);
+        assert_eq!(count(&sealed.plaintext[..part - 1]).await, 0);
+        assert_eq!(count(&sealed.plaintext[..part]).await, 1);
+        assert_eq!(count(&sealed.plaintext[..2 * part + 5]).await, 2);
+        assert_eq!(count(&sealed.plaintext).await, 3);
+        let mut damaged = sealed.plaintext.clone();
+        damaged[part + 7] ^= 1;
+        assert_eq!(count(&damaged).await, 1);
+    }
+}

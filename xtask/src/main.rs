@@ -3,7 +3,10 @@
 //! `cargo xtask test [-- ARGUMENTS FOR CARGO TEST]` runs every test of the workspace against a throw-away
 //! Postgres, and leaves nothing behind. Examples: `cargo xtask test`, `cargo xtask test -- login`,
 //! `cargo xtask test -- -p sealpost-server --lib`.
+//!
+//! `cargo xtask bench [MIB]` measures a file of 1,024 MiB, or as many as named, up and down over loopback.
 
+mod bench;
 mod cleanup;
 mod postgres;
 
@@ -20,12 +23,13 @@ use crate::{cleanup::Cleanup, postgres::Postgres};
 /// Where tests find their Postgres: a URL of a role that may create databases.
 const TEST_POSTGRES: &str = "SEALPOST_TEST_POSTGRES";
 
-const USAGE: &str = "usage: cargo xtask test [-- ARGUMENTS FOR CARGO TEST]";
+const USAGE: &str = "usage: cargo xtask test [-- ARGUMENTS FOR CARGO TEST] | cargo xtask bench [MIB]";
 
 fn main() -> Result<ExitCode> {
     let mut arguments = env::args().skip(1);
     match arguments.next().as_deref() {
         Some("test") => test(arguments.skip_while(|argument| argument == "--").collect()),
+        Some("bench") => bench::run(arguments.next().as_deref()).map(|()| ExitCode::SUCCESS),
         _ => bail!(USAGE),
     }
 }
