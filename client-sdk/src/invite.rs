@@ -14,7 +14,7 @@ use sealpost_crypto::{
     id::{Digest, InviteId, UserId},
     invite::{self, InviteCode, OfferRequest, SealedAccept, SealedOffer, VerifiedAcceptance},
     opening::Opening,
-    records::Role,
+    records::{Offer, Role},
     vault::{PendingInvite, Rest},
 };
 use zeroize::Zeroizing;
@@ -108,12 +108,15 @@ impl SignedIn {
     /// passing; `Ok(vec![])` when there is nobody.
     pub async fn certify_accepted(&self) -> Result<Vec<Certified>> {
         let inner = &self.inner;
-        let pending: Vec<_> = inner.vault().await?.vault().invites.clone().into_iter().collect();
+        if !inner.log().await.is_active_ops(inner.profile.user_id) {
+            return Ok(Vec::new());
+        }
+        let accepted = inner.accepted_invites().await?;
+        let pending = inner.pending_invites(&accepted).await?;
         if pending.is_empty() {
             return Ok(Vec::new());
         }
         drop(inner.ops_log().await?);
-        let accepted = inner.accepted_invites().await?;
         let mut certified = Vec::new();
         let mut done = Vec::new();
         for (invite_id, invite) in pending {
@@ -163,6 +166,18 @@ impl Inner {
             .await
     }
 
+    /// The invites that our vault holds. Another device of ours may have made one since the vault was fetched.
+    async fn pending_invites(
+        &self,
+        accepted: &[(InviteId, AcceptanceView)],
+    ) -> Result<Vec<(InviteId, PendingInvite)>> {
+        let mut vault = self.vault().await?;
+        if accepted.iter().any(|(id, _)| !vault.vault().invites.contains_key(id)) {
+            vault.refresh(self.access()).await?;
+        }
+        Ok(vault.vault().invites.clone().into_iter().collect())
+    }
+
     async fn forget_invites(&self, done: &[InviteId]) -> Result<()> {
         if done.is_empty() {
             return Ok(());
@@ -171,6 +186,7 @@ impl Inner {
         vault.change(self.access(), |vault| vault.invites.retain(|id, _| !done.contains(id))).await
     }
 
+    /// Our own invites that were accepted and not certified yet.
     async fn accepted_invites(&self) -> Result<Vec<(InviteId, AcceptanceView)>> {
         let mut accepted = Vec::new();
         let mut query =
@@ -178,8 +194,15 @@ impl Inner {
         loop {
             let page: Page<InviteView> = self.caller.query(Call::new(routes::INVITES, &[]), &query).await?;
             let is_last = page.next_cursor.is_none() || page.items.is_empty();
-            accepted
-                .extend(page.items.into_iter().filter_map(|view| Some((view.invite_id, view.acceptance?))));
+            let ours = |view: &InviteView| {
+                view.offer.claim::<Offer>().is_ok_and(|offer| offer.signer == self.profile.user_id)
+            };
+            accepted.extend(
+                page.items
+                    .into_iter()
+                    .filter(ours)
+                    .filter_map(|view| Some((view.invite_id, view.acceptance?))),
+            );
             if is_last {
                 return Ok(accepted);
             }

@@ -2,7 +2,8 @@
 
 use sealpost_api::{
     auth::{RegisterChallenge, Session as NewSession},
-    invite::{AcceptInvite, InviteRegister, InviteView},
+    invite::{AcceptInvite, InviteRegister, InviteState, InviteView},
+    problem::{ErrorCode, Problem},
     routes,
     token::Token,
 };
@@ -51,6 +52,7 @@ impl Anonymous {
         let token = Token::new(to_base64(keys.token.expose()));
         let caller = Caller::invitee(self.transport.clone(), token);
         let view: InviteView = caller.get(Call::new(routes::INVITE, &[&keys.invite_id])).await?;
+        check_open(view.state)?;
         // Whose log to ask for; the MAC decides whether that is the organisation that the inviter meant.
         let org_id: OrgId = view.offer.claim::<Offer>()?.org_id;
         let log = log_sync::sync(&caller, None, org_id).await?;
@@ -68,6 +70,17 @@ impl Anonymous {
         self.device.check_unclaimed_or(offer.opening().email().as_str(), self.transport.server())?;
         Ok(InvitePreview { anonymous: self, caller, code, invite_id: keys.invite_id, offer, log, inviter })
     }
+}
+
+/// Says at once what would otherwise be said only after a password was chosen.
+fn check_open(state: InviteState) -> Result<()> {
+    let (code, what) = match state {
+        InviteState::Open => return Ok(()),
+        InviteState::Accepted | InviteState::Certified => (ErrorCode::InviteUsed, "this invite was used"),
+        InviteState::Expired => (ErrorCode::InviteExpired, "this invite has expired"),
+        InviteState::Replaced => (ErrorCode::InviteReplaced, "a newer invite took this one's place"),
+    };
+    Err(Problem::new(code, what).into())
 }
 
 impl InvitePreview {

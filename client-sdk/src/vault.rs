@@ -170,7 +170,7 @@ impl Vaulted {
                     (self.vault, self.sealed, self.pins_changed) = (next, sealed, false);
                     return self.note_version(access.device);
                 }
-                Err(error) if error.kind() == ErrorKind::Conflict => self.reload(access).await?,
+                Err(error) if error.kind() == ErrorKind::Conflict => self.refresh(access).await?,
                 Err(error) => return Err(error),
             }
         }
@@ -178,7 +178,8 @@ impl Vaulted {
             .with_hint("Run the same command again."))
     }
 
-    async fn reload(&mut self, access: VaultAccess<'_>) -> Result<()> {
+    /// Fetches the vault again: another device may have changed it.
+    pub(crate) async fn refresh(&mut self, access: VaultAccess<'_>) -> Result<()> {
         let (vault, blob) = access.fetch().await?;
         let hash = vault::sealed_hash(&blob.blob.0);
         self.seen = check_not_older(self.seen.clone(), &vault, hash)?;
