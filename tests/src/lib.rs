@@ -13,9 +13,12 @@ pub mod backend;
 pub mod http;
 pub mod logs;
 pub mod postgres;
+pub mod proxy;
 pub mod raw;
+pub mod sdk;
 pub mod search;
 pub mod server;
+pub mod wire;
 
 pub use backend::Backend;
 pub use server::TestServer;

@@ -3,9 +3,11 @@
 //! blobs are random bytes of the right length.
 
 mod files;
+mod login;
 mod people;
 
 pub use files::{Stored, Terms, Upload};
+pub use login::SignIn;
 pub use people::{Invitation, Person, found, found_and_join};
 
 use rand::Rng;

@@ -30,6 +30,8 @@ synchronous_commit = off
 full_page_writes = off
 autovacuum = off
 shared_buffers = 64MB
+max_wal_size = 64MB
+min_wal_size = 32MB
 dynamic_shared_memory_type = mmap
 ";
 

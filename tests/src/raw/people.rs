@@ -1,7 +1,7 @@
 //! Founding, inviting, joining, certifying.
 
 use sealpost_api::{
-    auth::{Found, FounderRegister, RegisterChallenge, Registration, ServerInfo, Session},
+    auth::{Found, FounderRegister, Refresh, RegisterChallenge, Registration, ServerInfo, Session},
     invite::{AcceptInvite, CreateInvite, InviteRegister},
     log::AppendLog,
     routes,
@@ -13,6 +13,7 @@ use sealpost_crypto::{
     id::{Digest, InviteId, OrgId, RecordId, UserId},
     keys::AccountKeys,
     opening::Opening,
+    password::{ClientRegistration, Identifiers, OpaqueInput, Password},
     record::{Record, Signed},
     records::{Accept, Bundle, Certify, Credential, Genesis, Offer, Role, SUITE},
     secret::{AccountSeed, EnvelopeKey},
@@ -95,7 +96,7 @@ pub async fn found(server: &TestServer) -> Person {
     };
     let challenge: RegisterChallenge = api.call(&routes::ORGANISATION_REGISTER, &[], &register).await.json();
     let bundle = sign_bundle(&keys, org_id, user_id);
-    let registration = registration(&seed, &keys, &bundle, challenge.nonce, true);
+    let registration = registration(&seed, &keys, &bundle, challenge.nonce, true, no_password());
     let request = Found { setup_token, genesis: genesis.into_raw(), opening, registration };
     let session: Session = api.call(&routes::ORGANISATION, &[], &request).await.json();
     let api = api.with(bearer(&session));
@@ -196,6 +197,14 @@ impl Person {
         self.api.call(&routes::APPEND_LOG, &[], &AppendLog { record }).await.ok();
     }
 
+    /// Continues the session with fresh tokens, as a device does when the access token has expired.
+    pub async fn refresh(&mut self) {
+        let refresh_token = self.session.tokens.refresh_token.clone();
+        let answer = self.api.call(&routes::REFRESH, &[], &Refresh { refresh_token }).await;
+        self.session.tokens = answer.json();
+        self.api = self.api.with(bearer(&self.session));
+    }
+
     /// Invites, lets join, certifies.
     pub async fn welcome(&self, email: &str) -> Person {
         let invitation = self.invite(email).await;
@@ -211,6 +220,11 @@ impl Invitation {
         self.offer.invite_id
     }
 
+    /// The invitee's address.
+    pub fn email(&self) -> String {
+        self.request.opening.email.to_string()
+    }
+
     /// Accepts; a pending account.
     pub async fn accept(&self) -> Person {
         let (seed, request) = self.acceptance().await;
@@ -218,11 +232,30 @@ impl Invitation {
         self.joined(seed, answer.json())
     }
 
+    /// Accepts with a password that [`super::SignIn`] can use; a pending account.
+    pub async fn accept_with(&self, password: &str) -> Person {
+        let input = OpaqueInput::derive(&Password::new(password.to_owned()).unwrap(), None);
+        let (request, state) = ClientRegistration::start(input).unwrap();
+        let challenge = self.register(&request).await;
+        let identifiers = Identifiers::new(&self.email(), &self.offer.org_id);
+        let registered = state.finish(&challenge.response.0, &identifiers).unwrap();
+        let (seed, request) = self.acceptance_of(challenge.nonce, registered.record.to_vec());
+        let answer = self.send_acceptance(&request).await;
+        self.joined(seed, answer.json())
+    }
+
     /// ACCEPT by fresh keys and all that goes with it, without sending it.
     pub async fn acceptance(&self) -> (AccountSeed, AcceptInvite) {
-        let register = InviteRegister { request: Base64(BASE_POINT.to_vec()) };
-        let challenge: RegisterChallenge =
-            self.api.call(&routes::INVITE_REGISTER, &[&self.id()], &register).await.json();
+        let challenge = self.register(&BASE_POINT).await;
+        self.acceptance_of(challenge.nonce, no_password())
+    }
+
+    async fn register(&self, request: &[u8]) -> RegisterChallenge {
+        let register = InviteRegister { request: Base64(request.to_vec()) };
+        self.api.call(&routes::INVITE_REGISTER, &[&self.id()], &register).await.json()
+    }
+
+    fn acceptance_of(&self, nonce: Digest, opaque_record: Vec<u8>) -> (AccountSeed, AcceptInvite) {
         let seed = AccountSeed::random();
         let keys = AccountKeys::derive(&seed);
         let bundle = sign_bundle(&keys, self.offer.org_id, self.offer.user_id);
@@ -235,7 +268,7 @@ impl Invitation {
         let request = AcceptInvite {
             accept: Signed::sign(accept, &keys.signing).unwrap().into_raw(),
             mac: Digest::random(),
-            registration: registration(&seed, &keys, &bundle, challenge.nonce, self.offer.account_key),
+            registration: registration(&seed, &keys, &bundle, nonce, self.offer.account_key, opaque_record),
         };
         (seed, request)
     }
@@ -251,7 +284,7 @@ impl Invitation {
         Person {
             org_id: self.offer.org_id,
             user_id: self.offer.user_id,
-            email: self.request.opening.email.to_string(),
+            email: self.email(),
             bundle: sign_bundle(&keys, self.offer.org_id, self.offer.user_id),
             seed,
             keys,
@@ -277,15 +310,21 @@ fn sign_bundle(keys: &AccountKeys, org_id: OrgId, user_id: UserId) -> Signed<Bun
     Signed::sign(bundle, &keys.signing).unwrap()
 }
 
-/// A first registration; nobody will ever sign in with its password.
+/// An OPAQUE record of the right form, for people who will never sign in with a password: stretching one takes
+/// half a second.
+fn no_password() -> Vec<u8> {
+    [&BASE_POINT[..], &random_bytes(160)].concat()
+}
+
+/// A first registration.
 fn registration(
     seed: &AccountSeed,
     keys: &AccountKeys,
     bundle: &Signed<Bundle>,
     nonce: Digest,
     account_key: bool,
+    opaque_record: Vec<u8>,
 ) -> Registration {
-    let opaque_record = [&BASE_POINT[..], &random_bytes(160)].concat();
     let header = EnvelopeHeader { user_id: bundle.user_id, generation: 1, epoch: 1, account_key };
     let contents = EnvelopeContents {
         seed: seed.clone(),

@@ -1,0 +1,8 @@
+//! The command line as scripts and people see it: whole processes, real servers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code fails by panicking")]
+
+mod bad_input;
+mod contract;
+mod durability;
+mod readme;
+mod world;

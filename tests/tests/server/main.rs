@@ -1,0 +1,13 @@
+//! The server as its users and attackers see it, on every backend. Most of these tests speak plain HTTP, so
+//! that they can send what no honest client would.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code fails by panicking")]
+
+mod bodies;
+mod leaks;
+mod limits;
+mod matrix;
+mod people;
+mod sessions;
+mod shares;
+mod stories;
+mod uploads;
