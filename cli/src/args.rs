@@ -2,7 +2,9 @@
 
 mod account;
 mod file;
+mod person;
 mod serve;
+mod shell;
 
 use std::path::PathBuf;
 
@@ -12,7 +14,9 @@ pub use account::{InitArgs, InviteArgs, JoinArgs, LoginArgs, RoleArg};
 pub use file::{
     DemoArgs, DownloadArgs, ListArgs, ReceiptsArgs, ShareArgs, TermsArgs, UnshareArgs, UploadArgs,
 };
+pub use person::VerifyArgs;
 pub use serve::{BlobsArg, DatabaseArg, ServeArgs};
+pub use shell::{CompletionsArgs, ManArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -97,8 +101,16 @@ pub enum Command {
     Download(DownloadArgs),
     /// List the signed receipts of your files
     Receipts(ReceiptsArgs),
+    /// List whom you may know: role, whether they are active, whether files were shared
+    Contacts,
+    /// Show the twelve words to compare with somebody: the same on both sides, or somebody is in between
+    Verify(VerifyArgs),
     /// Show everything once, on a temporary server, and what that server saw
     Demo(DemoArgs),
+    /// Print what a shell needs to complete commands and flags
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one for each command
+    Man(ManArgs),
 }
 
 #[cfg(test)]
@@ -136,7 +148,12 @@ mod tests {
             "sealpost download 00112233445566778899aabbccddeeff -o - -f",
             "sealpost receipts",
             "sealpost receipts 00112233445566778899aabbccddeeff",
+            "sealpost contacts --json",
+            "sealpost verify a@example.org",
             "sealpost demo a b",
+            "sealpost completions bash",
+            "sealpost man",
+            "sealpost man out/man1 --json",
         ] {
             if let Err(error) = parse(line) {
                 panic!("{line}: {error}");
@@ -158,6 +175,7 @@ mod tests {
             "sealpost upload a --downloads 0",
             "sealpost upload a --downloads 1000001",
             "sealpost download",
+            "sealpost completions tcsh",
         ] {
             assert_eq!(parse(line).map(|_| ()).map_err(|error| error.exit_code()), Err(2), "{line}");
         }

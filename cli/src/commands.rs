@@ -1,6 +1,8 @@
 //! One module per command: arguments in, SDK calls, data out through the printer.
 
 mod account;
+mod completions;
+mod contacts;
 mod demo;
 mod download;
 mod init;
@@ -11,12 +13,14 @@ mod listing;
 mod login;
 mod logout;
 mod ls;
+mod man;
 mod receipts;
 mod serve;
 mod share;
 mod shared;
 mod unshare;
 mod upload;
+mod verify;
 mod whoami;
 
 use tokio::runtime::Runtime;
@@ -32,6 +36,15 @@ use crate::{
 
 /// Runs the command to its end.
 pub fn run(cli: Cli, printer: Printer) -> Outcome {
+    match cli.command {
+        // What the program says about itself needs no home folder.
+        Command::Completions(args) => completions::run(&args, &printer),
+        Command::Man(args) => man::run(&args, &printer),
+        command => with_home(Cli { command, ..cli }, printer),
+    }
+}
+
+fn with_home(cli: Cli, printer: Printer) -> Outcome {
     let context = Context::new(&cli.global, printer)?;
     let runtime = Runtime::new().map_err(|error| {
         Failure::new(Exit::LocalFile, "runtime", format!("can't start the runtime: {error}"))
@@ -66,6 +79,8 @@ async fn client(command: Command, context: &Context) -> Outcome {
         Command::Shared(args) => shared::run(args, context).await,
         Command::Download(args) => download::run(args, context).await,
         Command::Receipts(args) => receipts::run(args, context).await,
-        Command::Serve(_) | Command::Demo(_) => Ok(()),
+        Command::Contacts => contacts::run(context).await,
+        Command::Verify(args) => verify::run(args, context).await,
+        Command::Serve(_) | Command::Demo(_) | Command::Completions(_) | Command::Man(_) => Ok(()),
     }
 }

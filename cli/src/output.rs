@@ -5,12 +5,16 @@
 mod account;
 mod demo;
 mod file;
+mod person;
 mod share;
+mod shell;
 
 pub use account::{Account, Enrolled, Invite, RecoveryKit, SecretText, SignedOut, Started};
 pub use demo::{Demo, DemoFile, DemoFinding, DemoSearch, DemoTable};
 pub use file::{Downloaded, Downloads, OwnFile, Receipt, ReceivedFile, Rejected, Uploaded, Uploads};
+pub use person::{Contact, Contacts, Words};
 pub use share::{Share, SharedWith, Shares, Unshared, Unshares};
+pub use shell::{Completions, ManPage, ManPages};
 
 use serde::Serialize;
 

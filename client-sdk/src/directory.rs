@@ -74,8 +74,19 @@ impl Directory {
 
     /// Somebody certified; `None` if the server does not show them to us.
     pub(crate) fn person(&self, user_id: UserId) -> Option<Person> {
-        let opening = self.openings.get(&user_id)?;
-        Some(Person { user_id, email: opening.email().as_str().to_owned(), name: opening.name().to_owned() })
+        self.openings.get(&user_id).map(Person::from)
+    }
+
+    /// Everybody certified whom the server shows to us, in no order.
+    pub(crate) fn people(&self) -> impl Iterator<Item = Person> + '_ {
+        self.openings.values().map(Person::from)
+    }
+}
+
+impl From<&VerifiedOpening> for Person {
+    fn from(opening: &VerifiedOpening) -> Self {
+        let (email, name) = (opening.email().as_str().to_owned(), opening.name().to_owned());
+        Self { user_id: opening.user_id(), email, name }
     }
 }
 

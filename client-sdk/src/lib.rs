@@ -6,6 +6,7 @@
 
 mod anonymous;
 mod caller;
+mod contacts;
 mod content;
 mod convert;
 mod device;
@@ -40,6 +41,7 @@ mod upload;
 mod vault;
 
 pub use anonymous::Anonymous;
+pub use contacts::{Contact, ContactStatus, Verification};
 pub use directory::Person;
 pub use download::{Download, Downloaded};
 pub use error::{Error, ErrorKind, Result};

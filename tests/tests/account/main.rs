@@ -1,0 +1,6 @@
+//! What people find out and change about themselves, each other and their files, through the SDK, on every
+//! backend.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code fails by panicking")]
+
+mod contacts;
+mod people;
