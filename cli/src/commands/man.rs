@@ -40,7 +40,8 @@ fn write(command: &Command, dir: &Path) -> Outcome<String> {
 
 fn render(command: &Command) -> io::Result<String> {
     let mut page = Vec::new();
-    Man::new(command.clone()).render(&mut page)?;
+    let source = concat!("sealpost ", env!("CARGO_PKG_VERSION"));
+    Man::new(command.clone()).source(source).manual("Sealpost").render(&mut page)?;
     Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
@@ -61,7 +62,7 @@ mod tests {
         assert_eq!(pages.len(), command.get_subcommands().count() + 1);
         let upload = std::fs::read_to_string(dir.path().join("man1/sealpost-upload.1")).unwrap();
         assert!(upload.contains(".TH sealpost-upload 1"), "{upload}");
-        assert!(upload.contains("contract.pdf") && upload.contains("SEALPOST_HOME"), "{upload}");
+        assert!(upload.contains("contract.pdf") && upload.contains("GLOBAL OPTIONS"), "{upload}");
     }
 
     #[test]

@@ -4,5 +4,6 @@
 mod bad_input;
 mod contract;
 mod durability;
+mod people;
 mod readme;
 mod world;
