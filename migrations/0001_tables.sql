@@ -27,6 +27,8 @@ CREATE TABLE accounts (
     status BIGINT NOT NULL,
     bundle_id BYTEA NOT NULL,
     bundle TEXT NOT NULL,
+    -- Ed25519 public key of the bundle: how somebody who holds only the seed finds the account.
+    signing_key BYTEA NOT NULL,
     opaque_record BYTEA NOT NULL,
     credential_id BYTEA NOT NULL,
     credential TEXT NOT NULL,
@@ -38,6 +40,7 @@ CREATE TABLE accounts (
 );
 -- One live account an address.
 CREATE UNIQUE INDEX accounts_email ON accounts (email) WHERE status < 3;
+CREATE INDEX accounts_signing_key ON accounts (signing_key);
 
 CREATE TABLE vaults (
     user_id BYTEA PRIMARY KEY REFERENCES accounts (user_id) ON DELETE CASCADE,

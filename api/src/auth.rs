@@ -2,7 +2,7 @@
 
 use sealpost_crypto::{
     encoding::Base64,
-    id::{Digest, OrgId},
+    id::{Digest, OrgId, UserId},
     record::RawRecord,
     sign::SigningPublicKey,
 };
@@ -105,6 +105,35 @@ pub struct LoginFinish {
     pub login_id: Token,
     /// KE3, 64 bytes.
     pub ke3: Base64,
+}
+
+/// `POST /auth/key/challenge`: asks for a nonce to sign in with the account's key instead of a password.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KeyChallengeRequest {
+    /// The public key that the account seed gives; finds the account.
+    pub signing_key: SigningPublicKey,
+}
+
+/// Answer to [`KeyChallengeRequest`]; of the same shape whether or not anybody has the key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KeyChallenge {
+    /// To be signed inside a `login` record; single use, [`crate::limits::CHALLENGE_SECONDS`].
+    pub nonce: Digest,
+    /// The organisation this server keeps; compared with the one that the client knows.
+    pub org_id: OrgId,
+    /// The account, as far as the server knows; proved by the log afterwards.
+    pub user_id: UserId,
+    /// Generation of the account's current keys.
+    pub generation: u64,
+    /// The server's clock, UTC seconds; for telling people that theirs is off.
+    pub time: u64,
+}
+
+/// `POST /auth/key`. Unknown accounts, other keys, used or foreign nonces are all one `login_failed`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KeyLogin {
+    /// A `login` record over the nonce, signed by the account's current key.
+    pub login: RawRecord,
 }
 
 /// Access and refresh token.

@@ -88,6 +88,10 @@ routes! {
     LOGIN = "POST" "/auth/login", Anyone, None;
     /// OPAQUE KE3 → session.
     LOGIN_FINISH = "POST" "/auth/login/finish", Anyone, None;
+    /// Signing key → nonce to sign.
+    KEY_CHALLENGE = "POST" "/auth/key/challenge", Anyone, None;
+    /// Signed nonce → session.
+    KEY_LOGIN = "POST" "/auth/key", Anyone, None;
     /// Refresh token → tokens.
     REFRESH = "POST" "/auth/refresh", Anyone, None;
     /// Ends the session at once.

@@ -19,6 +19,7 @@ mod found;
 mod invite;
 mod join;
 mod journal;
+mod key_login;
 mod list;
 mod log_sync;
 mod login;
@@ -61,7 +62,7 @@ pub use sealpost_crypto::{
     password::Password,
     record::RawRecord,
     records::Role,
-    secret::{AccountKey, FileKey},
+    secret::{AccountKey, AccountSeed, FileKey},
 };
 pub use server_url::ServerUrl;
 pub use share::{ShareOutcome, Terms};

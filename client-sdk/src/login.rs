@@ -10,11 +10,11 @@ use sealpost_crypto::{
     credential::VerifiedCredential,
     email::EmailAddress,
     encoding::Base64,
-    envelope::{Envelope, EnvelopeContents},
-    id::OrgId,
+    envelope::Envelope,
+    id::{OrgId, RecordId},
     log::Log,
     password::{self, ClientLogin, Identifiers, OpaqueInput, Password},
-    secret::{AccountKey, EnvelopeKey},
+    secret::{AccountKey, AccountSeed, EnvelopeKey},
 };
 
 use crate::{
@@ -29,11 +29,13 @@ use crate::{
     transport::{Auth, Call},
 };
 
-/// What an account's envelope gave, held against everything that the server says beside it.
-struct Opened {
-    account: Account,
-    contents: EnvelopeContents,
-    credential: VerifiedCredential,
+/// An account that was opened, and held against everything that the server says beside it.
+pub(crate) struct Opened {
+    pub account: Account,
+    pub seed: AccountSeed,
+    /// Size and head of the log when the envelope was sealed; unknown without the password.
+    pub sealed_at: Option<(u64, RecordId)>,
+    pub credential: VerifiedCredential,
 }
 
 impl Anonymous {
@@ -86,14 +88,15 @@ impl Anonymous {
         Ok((session, challenge.org_id, key))
     }
 
-    async fn settle(
+    /// Claims this device for the account, syncs the log and the vault, keeps seed and session.
+    pub(crate) async fn settle(
         self,
         email: &EmailAddress,
         session: NewSession,
         opened: Opened,
         account_key: Option<AccountKey>,
     ) -> Result<SignedIn> {
-        let Opened { account, contents, credential } = opened;
+        let Opened { account, seed, sealed_at, credential } = opened;
         let profile = Profile {
             server: self.transport.server().to_string(),
             org_id: account.org_id(),
@@ -106,12 +109,14 @@ impl Anonymous {
         let session = Session::begin(self.device.clone(), self.transport.clone(), session.tokens)?;
         let caller = Caller::account(self.transport, session);
         let log = log_sync::sync(&caller, known, profile.org_id).await?;
-        check_extends(&log, &contents)?;
+        if let Some((size, head)) = sealed_at {
+            check_extends(&log, size, head)?;
+        }
         log_sync::save(&self.device, &log)?;
         if let Some(key) = &account_key {
             self.device.save_account_key(key)?;
         }
-        self.device.save_seed(&contents.seed)?;
+        self.device.save_seed(&seed)?;
         let signed_in = SignedIn::assemble(caller, self.device, profile, account, log);
         // A vault that is missing, older or does not open is found now, not in the middle of something.
         signed_in.inner.vault().await?.check_credential(&credential)?;
@@ -130,12 +135,13 @@ fn open(view: &AccountView, org_id: OrgId, key: &EnvelopeKey, account_key: bool)
     let account = Account::derive(&contents.seed, org_id, header.user_id, header.generation)?;
     let credential = VerifiedCredential::verify(view.credential.clone(), account.bundle())?;
     credential.check_envelope(envelope.as_bytes(), header.epoch, account_key)?;
-    Ok(Opened { account, contents, credential })
+    let sealed_at = Some((contents.log_size, contents.log_head));
+    Ok(Opened { account, seed: contents.seed, sealed_at, credential })
 }
 
-/// The log must contain the state that the envelope was sealed at.
-fn check_extends(log: &Log, contents: &EnvelopeContents) -> Result<()> {
-    if log.head_at(contents.log_size) == Some(contents.log_head) {
+/// The log must contain a state that the account has sealed.
+pub(crate) fn check_extends(log: &Log, size: u64, head: RecordId) -> Result<()> {
+    if log.head_at(size) == Some(head) {
         return Ok(());
     }
     Err(Error::verification(
@@ -144,6 +150,6 @@ fn check_extends(log: &Log, contents: &EnvelopeContents) -> Result<()> {
     ))
 }
 
-fn foreign() -> Error {
+pub(crate) fn foreign() -> Error {
     Error::verification("foreign_organisation", "the server answers for another organisation")
 }

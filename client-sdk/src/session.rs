@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 use crate::{
     device::Device,
     error::{Error, ErrorKind, Result},
+    key_login,
     transport::{Auth, Call, Transport},
 };
 
@@ -91,24 +92,34 @@ impl Session {
             return Ok(());
         }
         let request = Refresh { refresh_token: tokens.refresh_token.clone() };
-        let fresh: Tokens = self
-            .transport
-            .call(Call::new(routes::REFRESH, &[]), &Auth::Nobody, Some(&request))
-            .await
-            .map_err(ended)?;
+        let call = Call::new(routes::REFRESH, &[]);
+        let fresh: Tokens = match self.transport.call(call, &Auth::Nobody, Some(&request)).await {
+            Err(error) if error.kind() == ErrorKind::NotSignedIn => self.begin_again().await?,
+            outcome => outcome?,
+        };
         *tokens = StoredTokens::from(fresh);
         self.device.save_session(tokens)
     }
+
+    /// The session has ended, and this device still holds the account's key: a new one by that, so that scripts
+    /// go on without a person.
+    async fn begin_again(&self) -> Result<Tokens> {
+        let profile = self.device.profile()?.ok_or_else(ended)?;
+        let seed = self.device.seed()?;
+        let (session, account) = match key_login::authenticate(&self.transport, profile.org_id, &seed).await {
+            Err(error) if error.kind() == ErrorKind::LoginFailed => return Err(ended()),
+            outcome => outcome?,
+        };
+        if (account.user_id(), account.generation()) != (profile.user_id, profile.generation) {
+            return Err(ended());
+        }
+        Ok(session.tokens)
+    }
 }
 
-fn ended(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::NotSignedIn => {
-            Error::new(ErrorKind::NotSignedIn, "session_ended", "the session has ended")
-                .with_hint("Run `sealpost login`.")
-        }
-        _ => error,
-    }
+fn ended() -> Error {
+    Error::new(ErrorKind::NotSignedIn, "session_ended", "the session has ended")
+        .with_hint("Run `sealpost login`.")
 }
 
 /// Local clock, UTC seconds.

@@ -2,6 +2,7 @@
 
 use crate::{
     account::Account,
+    bundle::VerifiedBundle,
     error::failures,
     id::Digest,
     log::{AuthorError, Log},
@@ -48,21 +49,46 @@ pub fn verify(raw: RawRecord, log: &Log, nonce: Digest, now: u64) -> Result<Sign
     if current != Some(login.signer_bundle) {
         return Err(LoginError::NotCurrent);
     }
+    check(&login, nonce, now)?;
+    Ok(login)
+}
+
+/// As [`verify`], for an account that registered `bundle` and is not certified yet.
+pub fn verify_pending(
+    raw: RawRecord,
+    bundle: &VerifiedBundle,
+    nonce: Digest,
+    now: u64,
+) -> Result<Signed<Login>, LoginError> {
+    let login = Signed::<Login>::verify(raw, bundle.signing_key()).map_err(AuthorError::from)?;
+    if login.org_id != bundle.org_id() {
+        return Err(AuthorError::ForeignOrganisation.into());
+    }
+    if (login.signer, login.signer_bundle) != (bundle.user_id(), bundle.id()) {
+        return Err(LoginError::NotCurrent);
+    }
+    check(&login, nonce, now)?;
+    Ok(login)
+}
+
+fn check(login: &Login, nonce: Digest, now: u64) -> Result<(), LoginError> {
     if login.nonce != nonce {
         return Err(LoginError::Nonce);
     }
     if login.time.abs_diff(now) > MAX_CLOCK_SKEW {
         return Err(LoginError::Time);
     }
-    Ok(login)
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
+        id::{OrgId, UserId},
         log::testing::Organisation,
         records::{RevokeReason, Role},
+        secret::AccountSeed,
     };
 
     #[test]
@@ -89,5 +115,36 @@ mod tests {
         organisation.revoke(&next, RevokeReason::Left);
         let raw = sign(&next, nonce, 1_000).unwrap().into_raw();
         assert_eq!(verify(raw, &organisation.log, nonce, 1_000).unwrap_err(), LoginError::NotCurrent);
+    }
+
+    #[test]
+    fn a_pending_account_signs_in_under_the_bundle_it_registered() {
+        let organisation = Organisation::new();
+        let (org_id, nonce) = (organisation.log.org_id(), Digest::random());
+        let account = |org_id| {
+            Account::derive(&AccountSeed::from_slice(&[7; 32]).unwrap(), org_id, UserId::new([1; 16]), 1)
+                .unwrap()
+        };
+        let pending = account(org_id);
+        let raw = sign(&pending, nonce, 1_000).unwrap().into_raw();
+        let check = |raw: &RawRecord, nonce, now| {
+            verify_pending(raw.clone(), pending.bundle(), nonce, now).map(|login| login.signer)
+        };
+        assert_eq!(check(&raw, nonce, 1_300), Ok(pending.user_id()));
+        assert_eq!(check(&raw, nonce, 1_301), Err(LoginError::Time));
+        assert_eq!(check(&raw, Digest::random(), 1_000), Err(LoginError::Nonce));
+        let foreign = sign(&account(OrgId::random()), nonce, 1_000).unwrap().into_raw();
+        assert_eq!(check(&foreign, nonce, 1_000), Err(AuthorError::ForeignOrganisation.into()));
+        let twin =
+            Account::derive(&AccountSeed::from_slice(&[7; 32]).unwrap(), org_id, UserId::new([2; 16]), 1);
+        let other = sign(&twin.unwrap(), nonce, 1_000).unwrap().into_raw();
+        assert_eq!(
+            check(&other, nonce, 1_000),
+            Err(LoginError::NotCurrent),
+            "another account of the same seed"
+        );
+        let eve = Account::derive(&AccountSeed::random(), org_id, pending.user_id(), 1).unwrap();
+        let forged = sign(&eve, nonce, 1_000).unwrap().into_raw();
+        assert_eq!(check(&forged, nonce, 1_000), Err(AuthorError::from(RecordError::BadSignature).into()));
     }
 }

@@ -4,7 +4,9 @@
 //! secret (32 random bytes, in the database)
 //! ├─ "sealpost/server/access"      → JWT key
 //! ├─ "sealpost/server/refresh"     → next refresh token = HMAC(·, token before)
-//! └─ "sealpost/server/credential"  → OPAQUE credential id = HMAC(·, address)
+//! ├─ "sealpost/server/credential"  → OPAQUE credential id = HMAC(·, address)
+//! ├─ "sealpost/server/challenge"   → proof that a login nonce was issued here
+//! └─ "sealpost/server/stranger"    → user id shown for a signing key that nobody has = HMAC(·, key)
 //! ```
 //! They are in the database, not in a file beside it, so that several servers may share one Postgres and a
 //! backup of the database is whole. Whoever steals it can pose as the server, and still read no file.
@@ -12,7 +14,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use rand::Rng;
 use sealpost_crypto::{
-    id::Digest,
+    id::{Digest, UserId},
     password::ServerSetup,
     sign::{SigningKey, SigningPublicKey},
 };
@@ -98,7 +100,10 @@ pub(crate) struct ServerKeys {
     pub access: AccessKeys,
     /// Successors of refresh tokens.
     pub refresh: ServerSecret,
+    /// Nonces of logins by key.
+    pub challenge: ServerSecret,
     credential: ServerSecret,
+    stranger: ServerSecret,
     /// Signs checkpoints.
     pub checkpoint: SigningKey,
     /// OPAQUE.
@@ -112,7 +117,9 @@ impl ServerKeys {
             opaque: secrets.opaque_setup,
             access: AccessKeys::new(&secrets.secret.derive("sealpost/server/access")),
             refresh: secrets.secret.derive("sealpost/server/refresh"),
+            challenge: secrets.secret.derive("sealpost/server/challenge"),
             credential: secrets.secret.derive("sealpost/server/credential"),
+            stranger: secrets.secret.derive("sealpost/server/stranger"),
             checkpoint: SigningKey::from_seed(&secrets.checkpoint),
         }
     }
@@ -120,6 +127,13 @@ impl ServerKeys {
     /// What OPAQUE knows an address by, so that known and unknown ones look alike.
     pub(crate) fn credential_id(&self, email: &str) -> Digest {
         Digest::new(*self.credential.mac(email.as_bytes()))
+    }
+
+    /// The user id shown for a signing key that nobody has: always the same for the same key.
+    pub(crate) fn stranger(&self, key: &SigningPublicKey) -> UserId {
+        let mut id = [0; UserId::LEN];
+        id.copy_from_slice(&self.stranger.mac(key.as_bytes())[..UserId::LEN]);
+        UserId::new(id)
     }
 
     /// The key under which checkpoints verify.

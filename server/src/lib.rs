@@ -12,6 +12,7 @@ mod config;
 mod db;
 mod extract;
 mod jwt;
+mod key_challenge;
 mod keys;
 mod observe;
 mod org_log;

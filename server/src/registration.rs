@@ -130,6 +130,7 @@ impl<'a> Checked<'a> {
             status,
             bundle_id: self.bundle.id(),
             bundle: &self.registration.bundle,
+            signing_key: self.bundle.signing_key(),
             opaque_record: self.record.as_bytes(),
             credential_id: self.credential.pin().id,
             credential: &self.registration.credential,

@@ -21,6 +21,7 @@ mod download;
 mod file;
 mod health;
 mod invite;
+mod key_login;
 mod log;
 mod organisation;
 mod pair;
@@ -62,6 +63,8 @@ fn people(mount: &mut Mount) {
 
     mount.at(routes::LOGIN, auth::login);
     mount.at(routes::LOGIN_FINISH, auth::finish);
+    mount.at(routes::KEY_CHALLENGE, key_login::challenge);
+    mount.at(routes::KEY_LOGIN, key_login::login);
     mount.at(routes::REFRESH, auth::refresh);
     mount.at(routes::LOGOUT, auth::logout);
 

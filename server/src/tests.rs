@@ -3,6 +3,7 @@
 mod edges;
 mod founding;
 mod invites;
+mod key_login;
 mod log;
 mod login;
 mod sessions;

@@ -6,6 +6,7 @@ use sealpost_crypto::{
     id::{OrgId, RecordId, UserId},
     opening::Opening,
     record::RawRecord,
+    sign::SigningPublicKey,
 };
 
 use super::{
@@ -14,12 +15,15 @@ use super::{
 };
 
 statements! {
-    INSERT = "INSERT INTO accounts (user_id, email, name, salt, role, status, bundle_id, bundle, opaque_record, \
-        credential_id, credential, epoch, envelope, inviter, created_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13, $14)";
+    INSERT = "INSERT INTO accounts (user_id, email, name, salt, role, status, bundle_id, bundle, signing_key, \
+        opaque_record, credential_id, credential, epoch, envelope, inviter, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15)";
     VIEW = "SELECT user_id, email, role, status, credential, envelope, inviter FROM accounts \
         WHERE user_id = $1 AND status < 3";
     BY_EMAIL = "SELECT user_id, status, opaque_record FROM accounts WHERE email = $1 AND status < 3";
+    KEYS_BY_SIGNING_KEY = "SELECT user_id, status, bundle_id, bundle FROM accounts \
+        WHERE signing_key = $1 AND status < 3 ORDER BY created_at DESC LIMIT 1";
+    KEYS_BY_ID = "SELECT user_id, status, bundle_id, bundle FROM accounts WHERE user_id = $1 AND status < 3";
     BY_ID = "SELECT status, bundle_id, credential_id, opaque_record FROM accounts WHERE user_id = $1";
     DELETE_PENDING = "DELETE FROM accounts WHERE user_id = $1 AND status = 1";
     ACTIVATE = "UPDATE accounts SET status = 2 WHERE user_id = $1 AND status = 1 AND bundle_id = $2";
@@ -37,6 +41,8 @@ pub(crate) struct NewAccount<'a> {
     pub bundle_id: RecordId,
     /// Their keys.
     pub bundle: &'a RawRecord,
+    /// The key that signs for them.
+    pub signing_key: &'a SigningPublicKey,
     /// OPAQUE registration record.
     pub opaque_record: &'a [u8],
     /// H(credential).
@@ -60,6 +66,23 @@ pub(crate) struct SignIn {
     pub status: StatusColumn,
     /// OPAQUE registration record.
     pub opaque_record: Vec<u8>,
+}
+
+/// The keys under which a live account signs.
+#[derive(sqlx::FromRow)]
+pub(crate) struct KeysRow {
+    /// The account.
+    #[sqlx(try_from = "Vec<u8>")]
+    pub user_id: UserId,
+    /// Pending or active.
+    #[sqlx(try_from = "i64")]
+    pub status: StatusColumn,
+    /// H(bundle).
+    #[sqlx(try_from = "Vec<u8>")]
+    pub bundle_id: RecordId,
+    /// The current bundle.
+    #[sqlx(try_from = "String")]
+    pub bundle: Stored,
 }
 
 /// What a registration that may be a repeat is compared with.
@@ -102,9 +125,10 @@ pub(crate) async fn insert(tx: &mut Tx, new: &NewAccount<'_>, now: i64) -> Resul
     let (credential_id, credential) = (&new.credential_id.as_bytes()[..], text(new.credential)?);
     let inviter = new.inviter.as_ref().map(|id| &id.as_bytes()[..]);
     let (record, envelope) = (new.opaque_record, new.envelope);
+    let signing_key = &new.signing_key.as_bytes()[..];
     sql!(
-        tx, execute INSERT, user, email, name, salt, role, status, bundle_id, bundle, record, credential_id,
-        credential, envelope, inviter, now
+        tx, execute INSERT, user, email, name, salt, role, status, bundle_id, bundle, signing_key, record,
+        credential_id, credential, envelope, inviter, now
     )?;
     Ok(())
 }
@@ -127,6 +151,19 @@ pub(crate) async fn view(tx: &mut Tx, org_id: OrgId, user: UserId) -> Result<Opt
 /// The live account of an address.
 pub(crate) async fn by_email(tx: &mut Tx, email: &str) -> Result<Option<SignIn>, DbError> {
     sql!(tx, optional SignIn: BY_EMAIL, email)
+}
+
+/// The live account whose bundle has this signing key.
+pub(crate) async fn keys_by_signing_key(
+    tx: &mut Tx,
+    key: &SigningPublicKey,
+) -> Result<Option<KeysRow>, DbError> {
+    sql!(tx, optional KeysRow: KEYS_BY_SIGNING_KEY, &key.as_bytes()[..])
+}
+
+/// The keys of a live account.
+pub(crate) async fn keys_by_id(tx: &mut Tx, user: UserId) -> Result<Option<KeysRow>, DbError> {
+    sql!(tx, optional KeysRow: KEYS_BY_ID, &user.as_bytes()[..])
 }
 
 /// The account of an id, revoked ones too.

@@ -1,4 +1,5 @@
-//! Nonces for registrations: issued for one purpose, used once.
+//! Nonces, each used once: for registrations they are remembered from the day they are issued, for logins by key
+//! (which carry their own proof of issue) only once they are used.
 
 use sealpost_crypto::id::{Digest, InviteId, OrgId};
 
@@ -7,7 +8,11 @@ use super::{DbError, Tx, sql, statements};
 statements! {
     INSERT = "INSERT INTO registrations (nonce, context, started_at) VALUES ($1, $2, $3)";
     TAKE = "DELETE FROM registrations WHERE nonce = $1 AND context = $2 AND started_at > $3";
+    SPEND = "INSERT INTO registrations (nonce, context, started_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 }
+
+/// What is stored beside the nonce of a login by key; of another length than any [`Context`].
+const LOGIN: &[u8] = b"login";
 
 /// What a nonce was issued for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,4 +42,9 @@ pub(crate) async fn insert(tx: &mut Tx, nonce: Digest, context: Context, now: i6
 /// Uses a nonce up; false if it was not issued for `context` after `since`, or was used before.
 pub(crate) async fn take(tx: &mut Tx, nonce: Digest, context: Context, since: i64) -> Result<bool, DbError> {
     Ok(sql!(tx, execute TAKE, &nonce.as_bytes()[..], context.as_bytes(), since)? == 1)
+}
+
+/// Uses the nonce of a login by key; false if it was used before.
+pub(crate) async fn spend(tx: &mut Tx, nonce: Digest, now: i64) -> Result<bool, DbError> {
+    Ok(sql!(tx, execute SPEND, &nonce.as_bytes()[..], LOGIN, now)? == 1)
 }

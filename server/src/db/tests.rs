@@ -47,8 +47,8 @@ macro_rules! on_both {
 pub(crate) use on_both;
 
 const ACCOUNT: &str = "INSERT INTO accounts (user_id, email, name, salt, role, status, bundle_id, bundle, \
-    opaque_record, credential_id, credential, epoch, envelope, created_at) \
-    VALUES ($1, $2, '', $1, 2, 2, $1, '', $1, $1, '', 1, $1, 0)";
+    signing_key, opaque_record, credential_id, credential, epoch, envelope, created_at) \
+    VALUES ($1, $2, '', $1, 2, 2, $1, '', $1, $1, $1, '', 1, $1, 0)";
 const PAIR_RECORD: &str = "INSERT INTO pair_records (record_id, sender, recipient, sequence, kind, record, \
     created_at) VALUES ($1, $2, $2, 1, 1, '', 0)";
 const SHARE: &str = "INSERT INTO shares (share_id, file_id, version, sender, recipient, enc, ciphertext, expiry, \

@@ -1,0 +1,92 @@
+//! Signing in with the account's key instead of a password (protocol §9).
+
+use axum::extract::State;
+use sealpost_api::{
+    account::AccountStatus,
+    auth::{KeyChallenge, KeyChallengeRequest, KeyLogin, Session as NewSession},
+    problem::ErrorCode,
+};
+use sealpost_crypto::{
+    bundle::VerifiedBundle,
+    login::{self, LoginError, MAX_CLOCK_SKEW},
+    record::{RawRecord, Signed},
+    records::Login,
+};
+
+use crate::{
+    db::{self, DbError, Tx, account::KeysRow},
+    extract::Json,
+    key_challenge,
+    problem::ApiError,
+    sessions,
+    state::AppState,
+};
+
+/// `POST /auth/key/challenge`: the same for keys that nobody has. Stores nothing.
+pub(super) async fn challenge(
+    State(state): State<AppState>,
+    Json(request): Json<KeyChallengeRequest>,
+) -> Result<axum::Json<KeyChallenge>, ApiError> {
+    let org_id = state.org_id().await?;
+    let keys = db::account::keys_by_signing_key(&mut state.db.read().await?, &request.signing_key).await?;
+    let (user_id, generation) = match &keys {
+        Some(keys) => (keys.user_id, bundle(keys)?.generation()),
+        None => (state.keys.stranger(&request.signing_key), 1),
+    };
+    let time = state.clock.seconds();
+    let nonce = key_challenge::issue(&state.keys.challenge, time);
+    Ok(axum::Json(KeyChallenge { nonce, org_id, user_id, generation, time }))
+}
+
+/// `POST /auth/key`: a signed nonce → session.
+pub(super) async fn login(
+    State(state): State<AppState>,
+    Json(request): Json<KeyLogin>,
+) -> Result<axum::Json<NewSession>, ApiError> {
+    let org_id = state.org_id().await?;
+    let login = verify(&state, &mut state.db.read().await?, request.login).await?;
+    let mut tx = state.db.write().await?;
+    let spent = db::nonce::spend(&mut tx, login.nonce, state.clock.micros()).await?;
+    // The account may have ended since it was read.
+    if !spent || db::account::keys_by_id(&mut tx, login.signer).await?.is_none() {
+        return Err(login_failed());
+    }
+    let session = sessions::begin(&state, &mut tx, org_id, login.signer).await?;
+    tx.commit().await?;
+    Ok(axum::Json(session))
+}
+
+/// Everything but that the nonce was not used before. A pending account is not in the log: it signs under the
+/// bundle that it registered.
+async fn verify(state: &AppState, tx: &mut Tx, raw: RawRecord) -> Result<Signed<Login>, ApiError> {
+    let claim: Login = raw.claim().map_err(|_| login_failed())?;
+    let now = state.clock.seconds();
+    if !key_challenge::is_fresh(&state.keys.challenge, claim.nonce, now) {
+        return Err(login_failed());
+    }
+    let keys = db::account::keys_by_id(tx, claim.signer).await?.ok_or_else(login_failed)?;
+    let verified = match keys.status.0 {
+        AccountStatus::Pending => login::verify_pending(raw, &bundle(&keys)?, claim.nonce, now),
+        _ => login::verify(raw, &*state.log.synced(tx).await?, claim.nonce, now),
+    };
+    verified.map_err(|error| match error {
+        // Whoever reads this has proved to hold the key.
+        LoginError::Time => clock_is_off(),
+        _ => login_failed(),
+    })
+}
+
+fn bundle(keys: &KeysRow) -> Result<VerifiedBundle, DbError> {
+    VerifiedBundle::verify(keys.bundle.0.clone(), keys.bundle_id).map_err(|_| DbError::Corrupt)
+}
+
+/// Unknown account, other keys, a nonce that was used, is too old or is not ours: always the same words.
+fn login_failed() -> ApiError {
+    ApiError::new(ErrorCode::LoginFailed, "The server does not take this key.")
+        .hint("Try again; if it keeps happening, sign in with the password.")
+}
+
+fn clock_is_off() -> ApiError {
+    ApiError::new(ErrorCode::LoginFailed, "This device's clock is not the server's.")
+        .hint(format!("Set it; {MAX_CLOCK_SKEW} seconds are the most it may differ."))
+}
