@@ -57,7 +57,8 @@ class Log:
 
     def apply(self, raw, bundle_raw):
         """Applies an entry whole, or refuses it and changes nothing."""
-        require(isinstance(raw, dict) and raw.get("type") in ("certify", "rotate", "revoke", "service"), "log_not_an_entry")
+        kind = raw.get("type") if isinstance(raw, dict) else None
+        require(kind in ("certify", "rotate", "revoke", "service"), "log_not_an_entry")
         entry = self.authored(raw["type"], raw)
         require(entry.sequence == self.size, "log_sequence")
         require(entry.previous == self.head, "log_previous")
@@ -157,8 +158,8 @@ class Log:
         generation = self.generation(author.org_id, author.signer, author.signer_bundle)
         self.check_position(position.log_size, position.log_head, position.log_sig)
         require(position.log_size <= self.size, "log_behind")
-        then = generation.since <= position.log_size and (generation.until is None or position.log_size <= generation.until)
-        require(then, "signer_not_current")
+        until = self.size if generation.until is None else generation.until
+        require(generation.since <= position.log_size <= until, "signer_not_current")
         return generation
 
     def standing(self, author, position, seen=False, ops=True):

@@ -15,9 +15,7 @@ from protocol import (ENVELOPE_HEADER, PART, Account, Parts, Refused, email_addr
                       open_vault, record_id, require, sha256, to_base64, unbase64, verify, verify_subject)
 from log import Log, Pair, open_share, verify_receipt, verify_share
 
-MAX_ANSWER = 64 << 20  # bytes of JSON
-TIMEOUT = 60  # seconds
-PAGE, LOG_PAGE = 100, 1000
+MAX_ANSWER, TIMEOUT, PAGE, LOG_PAGE = 64 << 20, 60, 100, 1000  # bytes of JSON, seconds, entries, entries
 
 
 class Failed(Exception):
@@ -39,15 +37,13 @@ class Server:
         local = parts.hostname in ("localhost", "127.0.0.1", "::1")
         if parts.scheme != "https" and not (parts.scheme == "http" and local):
             raise Failed("The server must be an https:// address.")
-        self.url, self.token = url.rstrip("/"), None
+        self.url, self.token, self.renew = url.rstrip("/"), None, None
         self.opener = urllib.request.build_opener(NoRedirects)
-        self.renew = None
 
     def open(self, method, path, body=None, headers=(), again=True):
-        request = urllib.request.Request(self.url + path, method=method, headers={"sealpost-api": "1", **dict(headers)})
-        if body is not None:
-            request.data = json.dumps(body).encode()
-            request.add_header("content-type", "application/json")
+        headers = {"sealpost-api": "1", "content-type": "application/json", **dict(headers)}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, headers, method=method)
         if self.token:
             request.add_header("authorization", f"Bearer {self.token}")
         try:
@@ -74,13 +70,13 @@ class Server:
     def pages(self, path):
         cursor = ""
         while cursor is not None:
-            page = self.call("GET", f"{path}?limit={PAGE}" + (f"&cursor={urllib.parse.quote(cursor)}" if cursor else ""))
+            page = self.call("GET", f"{path}?limit={PAGE}" + (cursor and f"&cursor={urllib.parse.quote(cursor)}"))
             yield from page["items"]
             cursor = page.get("next_cursor")
 
 
 def problem(error):
-    """What a problem document says, as a terminal may show it."""
+    """What a problem document says, without what could drive a terminal."""
     try:
         said = json.loads(error.read(65536))
         return printable(f"{said.get('detail') or said.get('title')} ({said.get('code')})")[:500]
@@ -103,7 +99,8 @@ def read_kit(path):
     except ValueError:
         code = re.search(r"(?im)^\s*(?:organisation)?[\s:]*((?:[0-9a-z]{4}[- ]?){14})\s*$", text)
         require(code, "kit_code_mistyped")
-        organisation, words = code.group(1), re.sub(r"(?im)^.*(account key|kit:).*$", "", text.replace(code.group(0), ""))
+        organisation = code.group(1)
+        words = re.sub(r"(?im)^.*(account key|kit:).*$", "", text.replace(code.group(0), ""))
     return kit_code(organisation, 32).hex(), Account(kit_seed(words))
 
 
@@ -155,8 +152,9 @@ class Recipient:
         self.check_credential(self.sign_in())
         self.open_vault()
         self.sync()
+        require(account.user_id in self.log.people, "account_pending")
         me = self.log.active(account.user_id)
-        require(me, "account_ended" if account.user_id in self.log.people else "account_pending")
+        require(me, "account_ended")
         require(me.generations[-1].bundle.id == account.bundle_id, "admission_bundle")
         pins.save()
         self.send_receipts()
@@ -194,8 +192,8 @@ class Recipient:
         for known in (vault["pins"]["credential"], self.pins.state["credential"]):
             if known:
                 require(self.credential["sequence"] >= known["sequence"], "credential_rollback")
-                same = self.credential["sequence"] > known["sequence"] or self.credential["head"] == known["head"]
-                require(same, "credential_conflict")
+                same_epoch = self.credential["sequence"] == known["sequence"]
+                require(not same_epoch or self.credential == known, "credential_conflict")
         self.pins.state["credential"] = self.credential
 
     # --- §5.2 ---
@@ -255,10 +253,8 @@ class Recipient:
     def check_version(self, manifest):
         """§7.3: never back, and forward only along `previous`."""
         pin = self.pins.state["files"].get(manifest.file_id)
-        if pin:
-            same = (manifest.version, manifest.id) == (pin["sequence"], pin["head"])
-            next_one = (manifest.version, manifest.previous) == (pin["sequence"] + 1, pin["head"])
-            require(same or next_one, "manifest_previous")
+        places = ((manifest.version, manifest.id), (manifest.version - 1, manifest.previous))
+        require(not pin or (pin["sequence"], pin["head"]) in places, "manifest_previous")
 
     def pair(self, sender, sequence):
         """§7.5: what `sender` shared with this account, at least up to `sequence`."""
@@ -273,8 +269,6 @@ class Recipient:
                 require(pair.sequence != pin["sequence"] or pair.head == pin["head"], "pair_conflict")
         self.pins.raise_to("pairs", key, pair.sequence, pair.head)
         return pair
-
-    # --- what the command line offers ---
 
     def files(self):
         """Every file shared with this account, or why it is refused: (file_id, file, code)."""
@@ -293,15 +287,13 @@ class Recipient:
         require(view["file_id"] == file_id, "share_manifest_mismatch")
         file = self.verified(view)
         parts = Parts(file.share.manifest, self.digests(file.share.manifest))
-        folder = os.path.dirname(os.path.abspath(path))
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".sealpost-") as temporary:
+        with tempfile.NamedTemporaryFile(dir=os.path.dirname(os.path.abspath(path)), prefix=".sealpost-") as temporary:
             self.receive(file, parts, headers, temporary)
             temporary.flush()
             os.fsync(temporary.fileno())
             receipt = self.receipt(file, ticket)
             # Unlike a rename this never takes the place of a file that is there.
             os.link(temporary.name, path)
-        os.chmod(path, 0o600)
         self.send_receipts()
         return file, receipt
 
@@ -380,8 +372,8 @@ def run(args):
             print(json.dumps({**described(file, sender), "path": args.output, "receipt": receipt}))
         else:
             for name, file, code in recipient.files():
-                line = described(file, senders.get(file.share.context.sender)) if file else {"file_id": name, "refused": code}
-                print(json.dumps(line))
+                sender = file and senders.get(file.share.context.sender)
+                print(json.dumps(described(file, sender) if file else {"file_id": name, "refused": code}))
                 refused |= file is None
     finally:
         server.renew = None

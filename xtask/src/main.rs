@@ -1,7 +1,7 @@
 //! Development commands, run as `cargo xtask COMMAND`.
 //!
 //! `cargo xtask test [-- ARGUMENTS FOR CARGO TEST]` runs every test of the workspace against a throw-away
-//! Postgres, and leaves nothing behind. Examples: `cargo xtask test`, `cargo xtask test -- login`,
+//! Postgres, which is removed again, and with a Python environment, which stays in the target folder. Examples: `cargo xtask test`, `cargo xtask test -- login`,
 //! `cargo xtask test -- -p sealpost-server --lib`.
 //!
 //! `cargo xtask bench [MIB]` measures a file of 1,024 MiB, or as many as named, up and down over loopback.
@@ -9,6 +9,7 @@
 mod bench;
 mod cleanup;
 mod postgres;
+mod python;
 
 use std::{
     env,
@@ -22,6 +23,8 @@ use crate::{cleanup::Cleanup, postgres::Postgres};
 
 /// Where tests find their Postgres: a URL of a role that may create databases.
 const TEST_POSTGRES: &str = "SEALPOST_TEST_POSTGRES";
+/// Where tests find a Python that has the packages of `clients/python`.
+const TEST_PYTHON: &str = "SEALPOST_TEST_PYTHON";
 
 const USAGE: &str = "usage: cargo xtask test [-- ARGUMENTS FOR CARGO TEST] | cargo xtask bench [MIB]";
 
@@ -35,6 +38,7 @@ fn main() -> Result<ExitCode> {
 }
 
 fn test(extra: Vec<String>) -> Result<ExitCode> {
+    let python = python::prepare()?;
     let folder = tempfile::Builder::new().prefix("sealpost-test-").tempdir_in(postgres::short_temp_dir())?;
     // From here on the cleaner removes the folder, even if this process is killed.
     let mut cleanup = Cleanup::start(folder.keep())?;
@@ -47,7 +51,7 @@ fn test(extra: Vec<String>) -> Result<ExitCode> {
     if !extra.iter().any(|argument| matches!(argument.as_str(), "-p" | "--package")) {
         cargo.arg("--workspace");
     }
-    cargo.args(extra).env(TEST_POSTGRES, postgres.url()).env("TMPDIR", &scratch);
+    cargo.args(extra).env(TEST_POSTGRES, postgres.url()).env(TEST_PYTHON, python).env("TMPDIR", &scratch);
     let status = run_in_group(&mut cargo, &mut cleanup)?;
     cleanup.finish()?;
     Ok(exit_code(status))

@@ -119,7 +119,8 @@ fn install_binaries() -> Result<PathBuf> {
     find_binaries().context(BY_HAND)
 }
 
-fn apt_get(arguments: &[&str]) -> Result<()> {
+/// Runs Debian's package manager without questions.
+pub(crate) fn apt_get(arguments: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
     command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
     ensure!(command.status()?.success(), "apt-get {} failed", arguments.join(" "));
@@ -156,6 +157,6 @@ fn read_back(mut file: fs::File) -> Result<String> {
 }
 
 /// Whether this process runs as root. Its own files tell; the standard library does not.
-fn is_root() -> Result<bool> {
+pub(crate) fn is_root() -> Result<bool> {
     Ok(fs::metadata("/proc/self")?.uid() == 0)
 }

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code fails by panicking")]
 
 mod bodies;
+mod key_login;
 mod leaks;
 mod limits;
 mod matrix;
 mod people;
+mod python;
 mod sessions;
 mod shares;
 mod stories;

@@ -8,7 +8,7 @@ use reqwest::RequestBuilder;
 use sealpost_api::{
     HEADER_PART_DIGEST, OCTET_STREAM,
     account::VaultBlob,
-    auth::{FounderRegister, LoginFinish, LoginStart, Refresh},
+    auth::{FounderRegister, KeyChallengeRequest, KeyLogin, LoginFinish, LoginStart, Refresh},
     file::{CreateFile, ShareFile, UnshareFile},
     invite::InviteRegister,
     log::AppendLog,
@@ -18,6 +18,7 @@ use sealpost_api::{
 use sealpost_crypto::{
     encoding::Base64,
     id::{Digest, FileId, InviteId, UserId},
+    sign::SigningPublicKey,
 };
 use sealpost_tests::{
     TestServer,
@@ -225,6 +226,10 @@ impl World {
                 value(LoginFinish { login_id: Token::new("AAAA".into()), ke3: Base64(random_bytes(64)) }),
                 &[401],
             ),
+            routes::KEY_CHALLENGE => {
+                json(value(KeyChallengeRequest { signing_key: SigningPublicKey::new([7; 32]) }), &[200])
+            }
+            routes::KEY_LOGIN => json(value(KeyLogin { login: self.shared.manifest.raw().clone() }), &[401]),
             routes::REFRESH => json(value(Refresh { refresh_token: Token::new("AAAA".into()) }), &[401]),
             routes::PUT_VAULT => json(
                 value(VaultBlob {
