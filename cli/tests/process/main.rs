@@ -6,4 +6,5 @@ mod contract;
 mod durability;
 mod people;
 mod readme;
+mod resume;
 mod world;
