@@ -134,6 +134,8 @@ mod tests {
             "sealpost serve --listen 127.0.0.1:0 --data d --database sqlite:d/s.db --blobs file:///d/blobs",
             "sealpost serve --database postgres://u@h/d --blobs database --tls-cert c --tls-key k",
             "sealpost init --server https://h --setup-token T --email a@example.org --org Kanzlei",
+            // One token in 64 begins with a hyphen.
+            "sealpost init --server https://h --setup-token -6xT --email a@example.org --org Kanzlei",
             "sealpost invite b@example.org --role client --expires 14d --confirm --account-key --replace",
             "sealpost join 0123-4567 --json",
             "sealpost join -",
