@@ -106,6 +106,10 @@ impl SignedIn {
 
     /// Certifies everybody who accepted one of our invites since. Every command of an Ops member does this in
     /// passing; `Ok(vec![])` when there is nobody.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Verification`] if somebody's acceptance does not verify. It stands in nobody else's way: all
+    /// others were certified before this is said.
     pub async fn certify_accepted(&self) -> Result<Vec<Certified>> {
         let inner = &self.inner;
         if !inner.log().await.is_active_ops(inner.profile.user_id) {
@@ -117,20 +121,26 @@ impl SignedIn {
             return Ok(Vec::new());
         }
         drop(inner.ops_log().await?);
-        let mut certified = Vec::new();
-        let mut done = Vec::new();
+        let (mut certified, mut done, mut refused) = (Vec::new(), Vec::new(), None);
         for (invite_id, invite) in pending {
             if inner.is_over(&invite).await {
                 done.push(invite_id);
                 continue;
             }
             let Some((_, acceptance)) = accepted.iter().find(|(id, _)| *id == invite_id) else { continue };
-            inner.certify(&invite, acceptance).await?;
-            certified.push(Certified { user_id: invite.user_id, email: invite.email.clone() });
-            done.push(invite_id);
+            match inner.certify(&invite, acceptance).await {
+                Ok(()) => {
+                    certified.push(Certified { user_id: invite.user_id, email: invite.email.clone() });
+                    done.push(invite_id);
+                }
+                Err(error) if error.kind() == ErrorKind::Verification => {
+                    refused.get_or_insert(error.context(&invite.email));
+                }
+                Err(error) => return Err(error),
+            }
         }
         inner.forget_invites(&done).await?;
-        Ok(certified)
+        refused.map_or(Ok(certified), Err)
     }
 }
 

@@ -20,7 +20,13 @@ With --json the kit is part of the JSON, because a script has no other way to it
 #[command(after_help = INIT_EXAMPLE)]
 pub struct InitArgs {
     /// The one-time token that the server printed at its first start
-    #[arg(long, value_name = "TOKEN", env = "SEALPOST_SETUP_TOKEN", hide_env_values = true, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "SEALPOST_SETUP_TOKEN",
+        hide_env_values = true,
+        allow_hyphen_values = true
+    )]
     pub setup_token: Option<String>,
     /// Your e-mail address; you sign in with it
     #[arg(long, env = "SEALPOST_EMAIL")]

@@ -181,6 +181,20 @@ on_every_backend! {
         assert_eq!(other.download(file).await.unwrap(), b"content");
     }
 
+    /// The server swaps one invitee's answer (A18): that one is refused, the other is admitted.
+    async fn an_acceptance_that_does_not_verify_stands_in_nobody_elses_way(server: TestServer) {
+        let ops = found(&server).await;
+        let victim = join(&server.url(), "a@example.com", ops.invite("a@example.com").await).await;
+        let honest = join(&server.url(), "b@example.com", ops.invite("b@example.com").await).await;
+        let swap = "UPDATE invites SET accept_mac = offer_mac WHERE email = 'a@example.com'";
+        server.execute(swap.to_owned()).await;
+        let refused = ops.me.certify_accepted().await.unwrap_err();
+        assert_eq!((refused.kind(), refused.code()), (ErrorKind::Verification, "accept_mac"));
+        assert!(refused.to_string().contains("a@example.com"));
+        assert_eq!(victim.me.shared(None).await.unwrap_err().kind(), ErrorKind::AccountPending);
+        assert!(honest.me.shared(None).await.is_ok());
+    }
+
     async fn two_devices_of_one_person_race_and_both_succeed(server: TestServer) {
         let (ops, client) = organisation(&server).await;
         let office = ops.other_device(&server.url()).await;
