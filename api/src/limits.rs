@@ -47,7 +47,7 @@ pub const TICKET_SECONDS: u64 = 86_400;
 /// An upload without a new part for so long is swept, seconds (7 days).
 pub const UPLOAD_SECONDS: u64 = 7 * 86_400;
 /// How long after an invite's expiry its acceptance may still be certified, seconds (7 days).
-pub const CERTIFY_GRACE_SECONDS: u64 = 7 * 86_400;
+pub const CERTIFY_GRACE_SECONDS: u64 = sealpost_crypto::invite::CERTIFY_GRACE;
 /// Failed or unfinished sign-ins of one address within [`LOGIN_WINDOW_SECONDS`] before 429.
 pub const MAX_LOGIN_ATTEMPTS: u32 = 10;
 /// Window in which sign-in attempts are counted, seconds.
