@@ -130,6 +130,8 @@ routes! {
     FILES_SHARED = "GET" "/files/shared", Member, None;
     /// One file.
     FILE = "GET" "/files/{file_id}", Member, ReadableFile;
+    /// Deletes a file, or cancels its upload.
+    DELETE_FILE = "DELETE" "/files/{file_id}", Ops, OwnFile;
     /// Uploads one part.
     PUT_PART = "PUT" "/files/{file_id}/versions/{version}/parts/{index}", Ops, OwnFile;
     /// Digests of a version's parts.

@@ -12,7 +12,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub use account::{InitArgs, InviteArgs, JoinArgs, LoginArgs, RoleArg};
 pub use file::{
-    DemoArgs, DownloadArgs, ListArgs, ReceiptsArgs, ShareArgs, TermsArgs, UnshareArgs, UploadArgs,
+    DemoArgs, DownloadArgs, InfoArgs, ListArgs, ReceiptsArgs, RmArgs, ShareArgs, TermsArgs, UnshareArgs,
+    UploadArgs,
 };
 pub use person::VerifyArgs;
 pub use serve::{BlobsArg, DatabaseArg, ServeArgs};
@@ -101,6 +102,10 @@ pub enum Command {
     Download(DownloadArgs),
     /// List the signed receipts of your files
     Receipts(ReceiptsArgs),
+    /// Show everything about one file: sizes, sender, shares, receipts
+    Info(InfoArgs),
+    /// Delete a file of yours, for everybody
+    Rm(RmArgs),
     /// List whom you may know: role, whether they are active, whether files were shared
     Contacts,
     /// Show the twelve words to compare with somebody: the same on both sides, or somebody is in between
@@ -150,6 +155,8 @@ mod tests {
             "sealpost download 00112233445566778899aabbccddeeff -o - -f",
             "sealpost receipts",
             "sealpost receipts 00112233445566778899aabbccddeeff",
+            "sealpost info 00112233445566778899aabbccddeeff",
+            "sealpost rm 00112233445566778899aabbccddeeff -y",
             "sealpost contacts --json",
             "sealpost verify a@example.org",
             "sealpost demo a b",

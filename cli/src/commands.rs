@@ -5,6 +5,7 @@ mod completions;
 mod contacts;
 mod demo;
 mod download;
+mod info;
 mod init;
 mod invite;
 mod items;
@@ -15,6 +16,7 @@ mod logout;
 mod ls;
 mod man;
 mod receipts;
+mod rm;
 mod serve;
 mod share;
 mod shared;
@@ -79,6 +81,8 @@ async fn client(command: Command, context: &Context) -> Outcome {
         Command::Shared(args) => shared::run(args, context).await,
         Command::Download(args) => download::run(args, context).await,
         Command::Receipts(args) => receipts::run(args, context).await,
+        Command::Info(args) => info::run(args, context).await,
+        Command::Rm(args) => rm::run(args, context).await,
         Command::Contacts => contacts::run(context).await,
         Command::Verify(args) => verify::run(args, context).await,
         Command::Serve(_) | Command::Demo(_) | Command::Completions(_) | Command::Man(_) => Ok(()),

@@ -6,6 +6,7 @@ mod account;
 mod demo;
 mod file;
 mod person;
+mod report;
 mod share;
 mod shell;
 
@@ -13,6 +14,7 @@ pub use account::{Account, Enrolled, Invite, RecoveryKit, SecretText, SignedOut,
 pub use demo::{Demo, DemoFile, DemoFinding, DemoSearch, DemoTable};
 pub use file::{Downloaded, Downloads, OwnFile, Receipt, ReceivedFile, Rejected, Uploaded, Uploads};
 pub use person::{Contact, Contacts, Words};
+pub use report::{FileReport, Removed, ReportedFile};
 pub use share::{Share, SharedWith, Shares, Unshared, Unshares};
 pub use shell::{Completions, ManPage, ManPages};
 

@@ -181,6 +181,15 @@ pub(crate) async fn remember(device: &Device, name: JournalName, look: Look, fil
     device.save(UPLOADS, &known)
 }
 
+/// Forgets an upload that was deleted: the same file may be uploaded again without being asked for it.
+pub(crate) async fn forget(device: &Device, file_id: FileId) -> Result<()> {
+    let _guard = device.lock(UPLOADS).await?;
+    let mut known: Vec<Remembered> = device.load(UPLOADS)?.unwrap_or_default();
+    let before = known.len();
+    known.retain(|file| file.file_id != file_id);
+    if known.len() == before { Ok(()) } else { device.save(UPLOADS, &known) }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -218,5 +227,9 @@ mod tests {
         assert_eq!(uploaded_as(&device, name, &look).unwrap(), Some(file_id));
         assert_eq!(uploaded_as(&device, name, &other).unwrap(), None);
         assert_eq!(uploaded_as(&device, JournalName::of(Path::new("b")), &look).unwrap(), None);
+        forget(&device, FileId::random()).await.unwrap();
+        assert_eq!(uploaded_as(&device, name, &look).unwrap(), Some(file_id));
+        forget(&device, file_id).await.unwrap();
+        assert_eq!(uploaded_as(&device, name, &look).unwrap(), None);
     }
 }

@@ -257,17 +257,7 @@ impl Inner {
         view: &FileView,
     ) -> Result<SharedFile> {
         let file = self.open_file(log, pairs, Claimed::from(view)).await?;
-        let context = file.share.context();
-        Ok(SharedFile {
-            from: person(directory, context.sender)?,
-            sender_left: file.sender_left(),
-            shared_at: context.time,
-            expires_at: some(context.expiry),
-            limit: some(context.limit),
-            downloads: view.downloads,
-            received: view.receipt.is_some(),
-            file: info(&file),
-        })
+        shared_file(directory, &file, view)
     }
 
     async fn receipt_item(
@@ -300,7 +290,28 @@ impl Inner {
     }
 }
 
-fn share_info(log: &Log, directory: &Directory, file: &OpenFile, view: &ShareView) -> Result<ShareInfo> {
+/// A file that somebody shared with us, once it is opened.
+pub(crate) fn shared_file(directory: &Directory, file: &OpenFile, view: &FileView) -> Result<SharedFile> {
+    let context = file.share.context();
+    Ok(SharedFile {
+        from: person(directory, context.sender)?,
+        sender_left: file.sender_left(),
+        shared_at: context.time,
+        expires_at: some(context.expiry),
+        limit: some(context.limit),
+        downloads: view.downloads,
+        received: view.receipt.is_some(),
+        file: info(file),
+    })
+}
+
+/// Verifies a share of one of our own files, with its receipt.
+pub(crate) fn share_info(
+    log: &Log,
+    directory: &Directory,
+    file: &OpenFile,
+    view: &ShareView,
+) -> Result<ShareInfo> {
     let manifest = file.share.manifest().raw().clone();
     let share = VerifiedShare::verify(&view.share, manifest, log, view.recipient, true)?;
     let receipt = view.receipt.clone().map(|raw| VerifiedReceipt::verify(raw, &share, log)).transpose()?;
@@ -316,7 +327,8 @@ fn share_info(log: &Log, directory: &Directory, file: &OpenFile, view: &ShareVie
     })
 }
 
-fn info(file: &OpenFile) -> FileInfo {
+/// What an opened file says about itself.
+pub(crate) fn info(file: &OpenFile) -> FileInfo {
     FileInfo {
         file_id: file.file_id(),
         version: file.version(),

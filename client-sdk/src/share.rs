@@ -181,9 +181,9 @@ impl Inner {
     }
 }
 
-fn not_ours() -> Error {
+pub(crate) fn not_ours() -> Error {
     Error::new(ErrorKind::NotFound, "not_found", "you have no file with this id")
-        .with_hint("Only a file's owner shares it. `sealpost ls` lists your files.")
+        .with_hint("Only a file's owner shares or deletes it. `sealpost ls` lists your files.")
 }
 
 fn check_terms(terms: &Terms) -> Result<()> {

@@ -17,6 +17,7 @@ use crate::{observe, problem::ApiError, state::AppState};
 mod account;
 mod auth;
 mod complete;
+mod delete;
 mod download;
 mod file;
 mod health;
@@ -88,6 +89,7 @@ fn files(mount: &mut Mount) {
     mount.at(routes::FILES, file::own);
     mount.at(routes::FILES_SHARED, file::shared);
     mount.at(routes::FILE, file::one);
+    mount.at(routes::DELETE_FILE, delete::delete);
     mount.at(routes::PUT_PART, part::put);
     mount.at(routes::PARTS, part::digests);
     mount.at(routes::COMPLETE, complete::complete);

@@ -1,5 +1,5 @@
-//! Deletes, from time to time, what nobody needs any more: abandoned uploads (their blobs first), expired
-//! sign-ins, registrations, sessions and tickets. In small transactions, so that nobody waits for it.
+//! Deletes, from time to time, what nobody needs any more: abandoned uploads (their blobs first), blobs of deleted
+//! files, expired sign-ins, registrations, sessions and tickets. In small transactions, so that nobody waits for it.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     blob::{BlobError, VersionKey},
     clock::Clock,
-    db::{DbError, Lock, Tx, expired, file, share, ticket},
+    db::{DbError, Lock, Tx, expired, file, part, share, ticket},
     state::AppState,
 };
 
@@ -72,6 +72,7 @@ async fn sweep(state: &AppState, stop: &CancellationToken) -> Result<(), SweepEr
     for what in Rows::ALL {
         while what.batch(state).await? == u64::from(BATCH) && !stop.is_cancelled() {}
     }
+    remove_deleted(state).await?;
     let before = state.clock.micros_ago(UPLOAD_SECONDS);
     let mut tx = state.db.read().await?;
     let stale = file::stale(&mut tx, before, UPLOADS).await?;
@@ -86,6 +87,28 @@ async fn sweep(state: &AppState, stop: &CancellationToken) -> Result<(), SweepEr
         }
     }
     Ok(())
+}
+
+/// Removes the blobs of files that their owners deleted, then the rows of their parts, which say that there are
+/// blobs: what is left after a crash in between is found again.
+pub(crate) async fn remove_deleted(state: &AppState) -> Result<(), DbError> {
+    let mut tx = state.db.read().await?;
+    let deleted = file::deleted(&mut tx, BATCH).await?;
+    drop(tx);
+    for version in deleted {
+        // One that can't be deleted now must not keep the others.
+        if let Err(error) = remove_blobs(state, version).await {
+            tracing::warn!(cause = %error, "the blobs of a deleted file stay until the next sweep");
+        }
+    }
+    Ok(())
+}
+
+async fn remove_blobs(state: &AppState, version: VersionKey) -> Result<(), SweepError> {
+    state.blobs.keep_only(version, &HashSet::new()).await?;
+    let mut tx = state.db.write().await?;
+    part::delete(&mut tx, version).await?;
+    Ok(tx.commit().await?)
 }
 
 /// Blobs first, then rows: what is left after a crash in between is found again.
@@ -159,7 +182,7 @@ mod tests {
         blob::{BlobId, BlobKey, BlobStore, Database},
         db::{
             Db,
-            part::{self, Part},
+            part::Part,
             sql,
             tests::{insert_account, insert_share, insert_upload, on_both},
         },
@@ -229,6 +252,23 @@ mod tests {
             assert_eq!(is_there(&state, owner, key).await, (false, true));
             sweep_all(&state).await;
             assert_eq!(is_there(&state, owner, key).await, (false, false));
+        }
+
+        async fn a_deletion_that_was_cut_short_is_finished_by_the_next_sweep(db: Db) {
+            let state = state(db).await;
+            let owner = insert_account(&state.db).await;
+            let upload = insert_upload(&state.db, owner, state.clock.micros()).await;
+            let key = put_part(&state, upload).await;
+            let mut tx = state.db.write().await.unwrap();
+            file::delete(&mut tx, upload.file_id, state.clock.micros()).await.unwrap();
+            tx.commit().await.unwrap();
+
+            assert_eq!(is_there(&state, owner, key).await, (false, true));
+            sweep_all(&state).await;
+            assert_eq!(is_there(&state, owner, key).await, (false, false));
+            let mut tx = state.db.read().await.unwrap();
+            assert!(file::deleted(&mut tx, 1).await.unwrap().is_empty());
+            assert!(file::is_deleted(&mut tx, upload.file_id).await.unwrap(), "its id is not free again");
         }
 
         async fn expired_rows_go_in_batches(db: Db) {

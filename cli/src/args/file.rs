@@ -80,6 +80,37 @@ pub struct UnshareArgs {
     pub rekey: bool,
 }
 
+const INFO_EXAMPLE: &str = "\
+Example:
+  sealpost info FILE_ID --json
+
+Of a file of yours: every share with its terms, downloads and receipt. Of one shared with you: who sealed it.";
+
+/// `sealpost info`
+#[derive(Debug, Args)]
+#[command(after_help = INFO_EXAMPLE)]
+pub struct InfoArgs {
+    /// The file: 32 hex digits, from `sealpost ls` or `sealpost shared`
+    #[arg(value_name = "FILE_ID")]
+    pub file: FileId,
+}
+
+const RM_NOTE: &str = "\
+Example:
+  sealpost rm FILE_ID -y
+
+The server deletes what it keeps of the content and refuses the file to everybody from now on. Whoever
+downloaded it before may have kept a copy. What was signed (shares, receipts) stays as evidence.";
+
+/// `sealpost rm`
+#[derive(Debug, Args)]
+#[command(after_help = RM_NOTE)]
+pub struct RmArgs {
+    /// The file: 32 hex digits, from `sealpost ls`
+    #[arg(value_name = "FILE_ID")]
+    pub file: FileId,
+}
+
 /// `sealpost ls`, `sealpost shared`
 #[derive(Debug, Args)]
 pub struct ListArgs {

@@ -20,7 +20,8 @@ pub async fn run(args: ListArgs, context: &Context) -> Outcome {
     listing.end("No files yet. Upload one with: sealpost upload PATH")
 }
 
-fn file(file: OwnFile) -> output::OwnFile {
+/// A file as output.
+pub fn file(file: OwnFile) -> output::OwnFile {
     output::OwnFile {
         file_id: file.file.file_id.to_string(),
         version: file.file.version,

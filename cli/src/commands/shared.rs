@@ -17,7 +17,8 @@ pub async fn run(args: ListArgs, context: &Context) -> Outcome {
     listing.end("Nothing was shared with you yet.")
 }
 
-fn file(file: SharedFile) -> ReceivedFile {
+/// A file as output.
+pub fn file(file: SharedFile) -> ReceivedFile {
     ReceivedFile {
         file_id: file.file.file_id.to_string(),
         version: file.file.version,

@@ -41,6 +41,27 @@ fn contacts_are_whom_one_may_know() {
 }
 
 #[test]
+fn a_file_is_looked_at_and_deleted() {
+    let world = World::new();
+    let client = world.joined("client", CLIENT);
+    let id = world.deliver(&world.file("report.pdf", b"content"), CLIENT);
+    let own = world.ops.json(&["info", &id]).json();
+    assert_eq!((own["own"].as_bool(), own["size"].as_u64()), (Some(true), Some(7)));
+    assert_eq!((text(&own, "name"), text(&own["shares"][0], "email")), ("report.pdf".into(), CLIENT.into()));
+    assert!(own["stored_size"].as_u64().unwrap() > 4_096);
+    let received = client.json(&["info", &id]).json();
+    assert_eq!((received["own"].as_bool(), text(&received["from"], "email")), (Some(false), OPS.into()));
+
+    client.json(&["rm", &id]).fails(5, "role_forbidden");
+    let shown = world.ops.json(&["rm", &id, "-y"]).json();
+    assert_eq!(shown, json!({"file_id": id, "removed": true}));
+    world.ops.json(&["rm", &id, "-y"]).ok();
+    client.json(&["download", &id]).fails(4, "not_found");
+    world.ops.json(&["info", &id]).fails(4, "not_found");
+    assert_eq!(world.ops.json(&["ls"]).json()["files"], json!([]));
+}
+
+#[test]
 fn completions_and_manual_pages_need_no_home_and_no_server() {
     let run = |arguments: &[&str]| -> Done {
         sealpost().args(arguments).env_remove("HOME").output().unwrap().into()

@@ -12,7 +12,7 @@ use crate::{
     journal::{self, Journal, JournalName, Look},
     progress::{Meter, OnProgress},
     signed_in::{Inner, SignedIn},
-    source::Source,
+    source::{NewFile, Source},
 };
 
 /// Whether a file may be uploaded that was uploaded from this device before and has not changed since.
@@ -50,11 +50,8 @@ impl SignedIn {
         {
             return Err(uploaded_before(path, &file_id.to_string()));
         }
-        let journal = inner.take_up(path, name, &look).await?;
-        let fresh = Fresh::new(inner, journal.file_id, journal.file_key.clone(), look.size)?;
-        let metadata = fresh.seal_metadata(&what)?;
-        let is_live = inner.create(&fresh).await?.state == FileState::Live;
-        let journal = if is_live {
+        let Announced { journal, fresh, metadata, state } = inner.announce(path, name, &look, &what).await?;
+        let journal = if state == FileState::Live {
             journal
         } else {
             let (journal, digests) = inner.send_missing(path, &fresh, journal, report).await?;
@@ -68,7 +65,43 @@ impl SignedIn {
     }
 }
 
+/// An upload that the server knows of.
+struct Announced {
+    journal: Journal,
+    fresh: Fresh,
+    metadata: Vec<u8>,
+    state: FileState,
+}
+
 impl Inner {
+    /// Takes up the upload and tells the server. One that was deleted meanwhile begins anew, under another id.
+    async fn announce(
+        &self,
+        path: &Path,
+        name: JournalName,
+        look: &Look,
+        what: &NewFile,
+    ) -> Result<Announced> {
+        let journal = self.take_up(path, name, look).await?;
+        match self.announce_as(&journal, what).await {
+            Ok((fresh, metadata, state)) => Ok(Announced { journal, fresh, metadata, state }),
+            Err(error) if error.code() == "id_taken" => {
+                journal.discard(&self.device)?;
+                let journal = self.take_up(path, name, look).await?;
+                let (fresh, metadata, state) = self.announce_as(&journal, what).await?;
+                Ok(Announced { journal, fresh, metadata, state })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn announce_as(&self, journal: &Journal, what: &NewFile) -> Result<(Fresh, Vec<u8>, FileState)> {
+        let fresh = Fresh::new(self, journal.file_id, journal.file_key.clone(), journal.look.size)?;
+        let metadata = fresh.seal_metadata(what)?;
+        let state = self.create(&fresh).await?.state;
+        Ok((fresh, metadata, state))
+    }
+
     /// The journal of an interrupted upload of this very file, or a new one. When the file has changed since,
     /// nothing more is ever sent under the old key.
     async fn take_up(&self, path: &Path, name: JournalName, look: &Look) -> Result<Journal> {

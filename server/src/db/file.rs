@@ -40,7 +40,7 @@ macro_rules! joined {
 
 statements! {
     OWNER = "SELECT owner FROM files WHERE file_id = $1";
-    OPEN_UPLOADS = "SELECT COUNT(*) FROM files WHERE owner = $1 AND live_at IS NULL";
+    OPEN_UPLOADS = "SELECT COUNT(*) FROM files WHERE owner = $1 AND live_at IS NULL AND deleted_at IS NULL";
     INSERT = "INSERT INTO files (file_id, owner, created_at) VALUES ($1, $2, $3)";
     INSERT_VERSION = "INSERT INTO file_versions (file_id, version, state, created_at, updated_at) \
         VALUES ($1, $2, 1, $3, $3)";
@@ -53,7 +53,7 @@ statements! {
     GO_LIVE = "UPDATE files SET live_version = $2, live_at = $3 WHERE file_id = $1";
     LIVE = "SELECT v.version, v.manifest FROM files f \
         JOIN file_versions v ON v.file_id = f.file_id AND v.version = f.live_version \
-        WHERE f.file_id = $1 AND f.owner = $2";
+        WHERE f.file_id = $1 AND f.owner = $2 AND f.deleted_at IS NULL";
     /// What a reader may see now: not ended, not expired, not used up (but for who holds a live ticket).
     READABLE = concat!(columns!(), joined!(),
         "WHERE s.file_id = $1 AND s.recipient = $2 AND s.unshare_id IS NULL AND v.state = 2 \
@@ -64,13 +64,19 @@ statements! {
         ORDER BY s.created_at DESC LIMIT 1");
     OWN = concat!(columns!(), joined!(),
         "WHERE f.owner = $1 AND s.recipient = $1 AND s.version = f.live_version AND s.unshare_id IS NULL \
-            AND (f.live_at, f.file_id) < ($2, $3) \
+            AND f.deleted_at IS NULL AND (f.live_at, f.file_id) < ($2, $3) \
         ORDER BY f.live_at DESC, f.file_id DESC LIMIT $4");
     SHARED = concat!(columns!(), joined!(),
         "WHERE s.recipient = $1 AND s.sender <> s.recipient AND NOT s.over AND v.state = 2 \
             AND (s.expiry = 0 OR s.expiry > $2) AND (s.download_limit = 0 OR s.downloads < s.download_limit) \
             AND (s.created_at, s.share_id) < ($3, $4) \
         ORDER BY s.created_at DESC, s.share_id DESC LIMIT $5");
+    DELETED = "SELECT deleted_at FROM files WHERE file_id = $1 AND deleted_at IS NOT NULL";
+    DELETE = "UPDATE files SET deleted_at = $2 WHERE file_id = $1 AND deleted_at IS NULL";
+    DELETE_VERSIONS = "UPDATE file_versions SET state = 4, updated_at = $2 WHERE file_id = $1 AND state IN (1, 2)";
+    /// Deleted versions whose blobs are still to go.
+    DELETED_VERSIONS = "SELECT v.file_id, v.version FROM file_versions v WHERE v.state = 4 AND EXISTS ( \
+            SELECT 1 FROM parts p WHERE p.file_id = v.file_id AND p.version = v.version) LIMIT $1";
     STALE = "SELECT file_id, version FROM file_versions WHERE state IN (1, 3) AND updated_at <= $1 \
         ORDER BY updated_at LIMIT $2";
     MARK_SWEEPING = "UPDATE file_versions SET state = 3 WHERE file_id = $1 AND version = $2 AND state IN (1, 3) \
@@ -181,6 +187,24 @@ pub(crate) struct Access {
 pub(crate) async fn owner(tx: &mut Tx, file: FileId) -> Result<Option<UserId>, DbError> {
     let row = sql!(tx, optional (Vec<u8>,): OWNER, &file.as_bytes()[..])?;
     Ok(row.map(|(owner,)| UserId::from_slice(&owner)).transpose()?)
+}
+
+/// Whether its owner deleted a file.
+pub(crate) async fn is_deleted(tx: &mut Tx, file: FileId) -> Result<bool, DbError> {
+    Ok(sql!(tx, optional (i64,): DELETED, &file.as_bytes()[..])?.is_some())
+}
+
+/// Takes a file out of everybody's reach; its records stay.
+pub(crate) async fn delete(tx: &mut Tx, file: FileId, now: i64) -> Result<(), DbError> {
+    sql!(tx, execute DELETE, &file.as_bytes()[..], now)?;
+    sql!(tx, execute DELETE_VERSIONS, &file.as_bytes()[..], now)?;
+    Ok(())
+}
+
+/// Deleted versions that still have blobs.
+pub(crate) async fn deleted(tx: &mut Tx, limit: u32) -> Result<Vec<VersionKey>, DbError> {
+    let rows = sql!(tx, all KeyColumns: DELETED_VERSIONS, i64::from(limit))?;
+    rows.into_iter().map(key).collect()
 }
 
 /// How many unfinished uploads somebody has.
@@ -295,13 +319,15 @@ pub(crate) async fn shared(
 
 /// Uploads untouched since `before`, oldest first.
 pub(crate) async fn stale(tx: &mut Tx, before: i64, limit: u32) -> Result<Vec<VersionKey>, DbError> {
-    type Columns = (Vec<u8>, i64);
-    let rows = sql!(tx, all Columns: STALE, before, i64::from(limit))?;
-    rows.into_iter()
-        .map(|(file, version)| {
-            Ok(VersionKey { file_id: FileId::from_slice(&file)?, version: uint(version)? })
-        })
-        .collect()
+    let rows = sql!(tx, all KeyColumns: STALE, before, i64::from(limit))?;
+    rows.into_iter().map(key).collect()
+}
+
+/// File id and version.
+type KeyColumns = (Vec<u8>, i64);
+
+fn key((file, version): KeyColumns) -> Result<VersionKey, DbError> {
+    Ok(VersionKey { file_id: FileId::from_slice(&file)?, version: uint(version)? })
 }
 
 /// Takes an upload out of reach before its blobs go; false if it was touched meanwhile.

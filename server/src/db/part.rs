@@ -15,6 +15,7 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6)";
     RANGE = "SELECT part_index, digest, length, blob FROM parts \
         WHERE file_id = $1 AND version = $2 AND part_index >= $3 AND part_index < $4 ORDER BY part_index";
+    DELETE = "DELETE FROM parts WHERE file_id = $1 AND version = $2";
     TOTAL = "SELECT COALESCE(MAX(part_index) + 1, 0) FROM parts WHERE file_id = $1 AND version = $2";
 }
 
@@ -70,6 +71,12 @@ pub(crate) async fn insert(tx: &mut Tx, key: VersionKey, part: &Part) -> Result<
 pub(crate) async fn range(tx: &mut Tx, key: VersionKey, from: u32, until: u32) -> Result<Vec<Part>, DbError> {
     let (file, version) = (&key.file_id.as_bytes()[..], int(key.version));
     sql!(tx, all Part: RANGE, file, version, i64::from(from), i64::from(until))
+}
+
+/// Forgets every part of a version whose blobs are gone.
+pub(crate) async fn delete(tx: &mut Tx, key: VersionKey) -> Result<(), DbError> {
+    sql!(tx, execute DELETE, &key.file_id.as_bytes()[..], int(key.version))?;
+    Ok(())
 }
 
 /// One more than the highest index stored.

@@ -45,13 +45,14 @@ statements! {
     RETIRE_EXPIRED = "UPDATE shares SET over = TRUE WHERE share_id IN ( \
         SELECT share_id FROM shares WHERE NOT over AND expiry > 0 AND expiry <= $1 LIMIT $2)";
     END = "UPDATE shares SET unshare_id = $2, over = TRUE WHERE share_id = $1 AND unshare_id IS NULL";
+    END_ALL = "UPDATE shares SET over = TRUE WHERE file_id = $1 AND NOT over";
     OF_FILE = concat!(columns!(), "FROM shares s ", records!(),
         "WHERE s.file_id = $1 AND s.recipient <> s.sender AND (s.created_at, s.share_id) > ($2, $3) \
         ORDER BY s.created_at, s.share_id LIMIT $4");
     /// How many shares each file on one page of its owner's list has, counted up to a bound.
     COUNT_OF_PAGE = "SELECT (SELECT COUNT(*) FROM (SELECT x.share_id FROM shares x \
                 WHERE x.file_id = f.file_id AND x.recipient <> x.sender LIMIT $5) counted) \
-        FROM files f WHERE f.owner = $1 AND (f.live_at, f.file_id) < ($2, $3) \
+        FROM files f WHERE f.owner = $1 AND f.deleted_at IS NULL AND (f.live_at, f.file_id) < ($2, $3) \
         ORDER BY f.live_at DESC, f.file_id DESC LIMIT $4";
     /// The first shares of every file on one page of its owner's list; `$5 + 1` of each file, a few more if
     /// several were made in one microsecond.
@@ -59,7 +60,7 @@ statements! {
         "FROM (SELECT f.file_id, COALESCE((SELECT x.created_at FROM shares x WHERE x.file_id = f.file_id \
                 AND x.recipient <> x.sender ORDER BY x.created_at, x.share_id LIMIT 1 OFFSET $5), \
                 9223372036854775807) AS bound \
-            FROM files f WHERE f.owner = $1 AND (f.live_at, f.file_id) < ($2, $3) \
+            FROM files f WHERE f.owner = $1 AND f.deleted_at IS NULL AND (f.live_at, f.file_id) < ($2, $3) \
             ORDER BY f.live_at DESC, f.file_id DESC LIMIT $4) page \
         JOIN shares s ON s.file_id = page.file_id AND s.created_at <= page.bound AND s.recipient <> s.sender ",
         records!(), "ORDER BY s.file_id, s.created_at, s.share_id");
@@ -168,6 +169,12 @@ pub(crate) async fn insert(tx: &mut Tx, share: &CheckedShare, now: i64) -> Resul
 /// Ends a share.
 pub(crate) async fn end(tx: &mut Tx, share: RecordId, unshare: RecordId) -> Result<(), DbError> {
     sql!(tx, execute END, &share.as_bytes()[..], &unshare.as_bytes()[..])?;
+    Ok(())
+}
+
+/// Takes a deleted file off everybody's list.
+pub(crate) async fn end_all(tx: &mut Tx, file: FileId) -> Result<(), DbError> {
+    sql!(tx, execute END_ALL, &file.as_bytes()[..])?;
     Ok(())
 }
 

@@ -60,6 +60,10 @@ pub(super) async fn create(
 async fn check_free(tx: &mut Tx, file_id: FileId, owner: UserId) -> Result<(), ApiError> {
     match file::owner(tx, file_id).await? {
         None => {}
+        Some(found) if found == owner && file::is_deleted(tx, file_id).await? => {
+            return Err(ApiError::new(ErrorCode::IdTaken, "This file was deleted.")
+                .hint("Upload it as a new file, under a new id."));
+        }
         Some(found) if found == owner => {
             let detail = "An abandoned upload of this file is being deleted.";
             return Err(ApiError::new(ErrorCode::Unavailable, detail).retry_after(5));

@@ -80,6 +80,8 @@ struct World {
     foreign: Stored,
     /// The Ops member's, not complete.
     unfinished: FileId,
+    /// The Ops member's, to be deleted.
+    doomed: FileId,
 }
 
 impl World {
@@ -101,6 +103,7 @@ impl World {
                 "UPDATE shares SET sender = {owner}, recipient = {owner} WHERE share_id = {share}"
             ))
             .await;
+        let doomed = ops.upload().await.upload.file_id;
         let unfinished = FileId::random();
         ops.begin(unfinished).await.ok();
         Self {
@@ -114,6 +117,7 @@ impl World {
             unshared,
             foreign,
             unfinished,
+            doomed,
         }
     }
 
@@ -170,6 +174,7 @@ impl World {
     fn file(&self, route: &Route, sender: Sender, whose: Whose) -> FileId {
         match whose {
             Whose::Own if [routes::PUT_PART, routes::COMPLETE].contains(route) => self.unfinished,
+            Whose::Own if *route == routes::DELETE_FILE => self.doomed,
             Whose::Own => self.shared.upload.file_id,
             Whose::Foreign if sender == Sender::Client => self.unshared.upload.file_id,
             Whose::Foreign => self.foreign.upload.file_id,
@@ -212,6 +217,7 @@ impl World {
             routes::FILES | routes::FILES_SHARED | routes::FILE | routes::SHARES => (request, &[200]),
             routes::RECEIPTS | routes::DOWNLOAD | routes::PARTS => (request, &[200]),
             routes::ACCOUNT | routes::VAULT => (request, &[200]),
+            routes::DELETE_FILE => (request, &[204]),
             routes::LOGOUT => (request, &[200, 204]),
             routes::PAIR => (api.request("GET", &format!("{}?direction=sent", route.fill(&ids))), &[200]),
             routes::ORGANISATION_REGISTER => json(value(self.founder_register()), &[401, 409]),

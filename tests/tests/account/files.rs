@@ -1,0 +1,53 @@
+//! One file with everything about it, and its end.
+
+use sealpost_client::{Again, EmailAddress, ErrorKind, FileAccess, FileId, Terms};
+use sealpost_tests::{TestServer, on_every_backend};
+
+use crate::people::{OPS, founder};
+
+fn carl() -> EmailAddress {
+    "carl@example.com".parse().unwrap()
+}
+
+on_every_backend! {
+    async fn owner_and_recipient_see_their_side_of_a_file(server: TestServer) {
+        let ops = founder(&server).await;
+        let client = ops.welcome(&server, carl().as_str()).await;
+        let id = ops.upload("contract").await.file_id;
+        ops.session.share(id, &[carl()], Terms { downloads: Some(3), ..Terms::default() }).await.unwrap();
+
+        let details = ops.session.file(id).await.unwrap();
+        let FileAccess::Own(own) = details.access else { panic!("not ours") };
+        assert_eq!((own.file.name.as_str(), own.file.size), ("contract", 8));
+        assert!(details.stored_size > 4_096, "padded: {}", details.stored_size);
+        assert_eq!(own.shares.len(), 1);
+        assert_eq!((own.shares[0].recipient.email.as_str(), own.shares[0].limit), (carl().as_str(), Some(3)));
+
+        let FileAccess::Shared(shared) = client.session.file(id).await.unwrap().access else { panic!("ours") };
+        assert_eq!((shared.from.email.as_str(), shared.limit, shared.received), (OPS, Some(3), false));
+
+        let unknown = client.session.file(FileId::random()).await.unwrap_err();
+        assert_eq!(unknown.kind(), ErrorKind::NotFound);
+    }
+
+    async fn a_removed_file_can_be_uploaded_again_without_being_asked_for_it(server: TestServer) {
+        let ops = founder(&server).await;
+        let client = ops.welcome(&server, carl().as_str()).await;
+        let path = server.scratch().join("contract.txt");
+        std::fs::write(&path, "content").unwrap();
+        let upload = async || ops.session.upload_path(&path, "", Again::Refuse, &|_| ()).await;
+        let first = upload().await.unwrap().file_id;
+        ops.session.share(first, &[carl()], Terms::default()).await.unwrap();
+        assert_eq!(upload().await.unwrap_err().code(), "already_uploaded");
+
+        let by_client = client.session.remove(first).await.unwrap_err();
+        assert_eq!(by_client.kind(), ErrorKind::Forbidden);
+        ops.session.remove(first).await.unwrap();
+        ops.session.remove(first).await.unwrap();
+        assert_eq!(ops.session.file(first).await.unwrap_err().kind(), ErrorKind::NotFound);
+        assert!(client.session.shared(None).await.unwrap().items.is_empty());
+        assert_ne!(upload().await.unwrap().file_id, first);
+        let unknown = ops.session.remove(FileId::random()).await.unwrap_err();
+        assert_eq!(unknown.kind(), ErrorKind::NotFound);
+    }
+}
