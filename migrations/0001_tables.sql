@@ -129,14 +129,11 @@ CREATE TABLE files (
     live_version BIGINT,
     created_at BIGINT NOT NULL,
     -- When the newest version went live.
-    live_at BIGINT,
-    -- When the owner deleted it: its records stay, its blobs go.
-    deleted_at BIGINT
+    live_at BIGINT
 );
 CREATE INDEX files_owner ON files (owner, live_at, file_id);
 
--- state: 1 uploading, 2 live, 3 abandoned, its blobs being deleted, 4 deleted by its owner; while a deleted version
--- has parts, its blobs are still to go. What follows `state` is NULL while uploading.
+-- state: 1 uploading, 2 live, 3 abandoned, its blobs being deleted. What follows `state` is NULL while uploading.
 CREATE TABLE file_versions (
     file_id BYTEA NOT NULL REFERENCES files (file_id) ON DELETE CASCADE,
     version BIGINT NOT NULL,
