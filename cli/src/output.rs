@@ -12,7 +12,9 @@ mod shell;
 
 pub use account::{Account, Enrolled, Invite, RecoveryKit, SecretText, SignedOut, Started};
 pub use demo::{Demo, DemoFile, DemoFinding, DemoSearch, DemoTable};
-pub use file::{Downloaded, Downloads, OwnFile, Receipt, ReceivedFile, Rejected, Uploaded, Uploads};
+pub use file::{
+    Downloaded, Downloads, FileFacts, OwnFile, Receipt, ReceivedFile, Rejected, Uploaded, Uploads,
+};
 pub use person::{Contact, Contacts, Words};
 pub use report::{FileReport, Removed, ReportedFile};
 pub use share::{Share, SharedWith, Shares, Unshared, Unshares};

@@ -7,12 +7,17 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sealpost_crypto::{
     chunk,
+    device::Fingerprint,
     id::Digest,
     keys::FileKeys,
     parts::{self, PartList},
+    secret::VaultKey,
     size::{Layout, Part},
 };
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::{
+    fs::File,
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -108,11 +113,7 @@ async fn expect_end<R: AsyncRead + Unpin>(source: &mut R) -> Result<()> {
     match source.read(&mut [0]).await {
         Ok(0) => Ok(()),
         Ok(_) => Err(source_changed("longer")),
-        Err(error) => Err(Error::new(
-            ErrorKind::LocalFile,
-            "source_unreadable",
-            format!("can't read the file: {error}"),
-        )),
+        Err(error) => Err(unreadable(&error)),
     }
 }
 
@@ -196,6 +197,26 @@ pub(crate) async fn count_finished<R: AsyncRead + Unpin>(mut file: R, opening: &
         }
     }
     Ok(layout.parts())
+}
+
+/// By what a device knows this content with this note again. Both are read to their end.
+pub(crate) async fn fingerprint(mut source: File, note: &str, key: &VaultKey) -> Result<Digest> {
+    const PIECE: usize = 1024 * 1024;
+    let mut fingerprint = Fingerprint::new(key);
+    fingerprint.update(&(note.len() as u64).to_be_bytes());
+    fingerprint.update(note.as_bytes());
+    let mut piece = Zeroizing::new(vec![0; PIECE]);
+    loop {
+        let length = source.read(&mut piece).await.map_err(|error| unreadable(&error))?;
+        if length == 0 {
+            return Ok(fingerprint.finish());
+        }
+        (fingerprint, piece) = blocking(move || {
+            fingerprint.update(&piece[..length]);
+            Ok((fingerprint, piece))
+        })
+        .await?;
+    }
 }
 
 /// Runs `work` on the threads for long computations.

@@ -162,20 +162,54 @@ struct Remembered {
     name: Digest,
     look: Look,
     file_id: FileId,
+    /// Of content and note, if it was uploaded by [`crate::SignedIn::deliver`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<Digest>,
+}
+
+/// What was uploaded from a path before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// Nothing.
+    Nothing,
+    /// The same content with the same note, as this file.
+    Same(FileId),
+    /// Other content, another note, or by a plain upload: this file.
+    Other(FileId),
 }
 
 /// The id under which this very file was uploaded before.
 pub(crate) fn uploaded_as(device: &Device, name: JournalName, look: &Look) -> Result<Option<FileId>> {
+    let known = find(device, name)?;
+    Ok(known.filter(|file| file.look == *look).map(|file| file.file_id))
+}
+
+/// What was uploaded from this path, compared with content and note of now.
+pub(crate) fn before(device: &Device, name: JournalName, fingerprint: Digest) -> Result<Before> {
+    Ok(match find(device, name)? {
+        None => Before::Nothing,
+        Some(file) if file.fingerprint == Some(fingerprint) => Before::Same(file.file_id),
+        Some(file) => Before::Other(file.file_id),
+    })
+}
+
+fn find(device: &Device, name: JournalName) -> Result<Option<Remembered>> {
     let known: Vec<Remembered> = device.load(UPLOADS)?.unwrap_or_default();
-    Ok(known.iter().rev().find(|file| file.name == name.0 && file.look == *look).map(|file| file.file_id))
+    Ok(known.into_iter().rfind(|file| file.name == name.0))
 }
 
 /// Remembers an upload; the oldest are forgotten in time.
-pub(crate) async fn remember(device: &Device, name: JournalName, look: Look, file_id: FileId) -> Result<()> {
+pub(crate) async fn remember(
+    device: &Device,
+    name: JournalName,
+    look: Look,
+    file_id: FileId,
+    fingerprint: Option<Digest>,
+) -> Result<()> {
     let _guard = device.lock(UPLOADS).await?;
     let mut known: Vec<Remembered> = device.load(UPLOADS)?.unwrap_or_default();
     known.retain(|file| file.name != name.0);
-    known.push(Remembered { name: name.0, look, file_id });
+    known.push(Remembered { name: name.0, look, file_id, fingerprint });
     let excess = known.len().saturating_sub(REMEMBERED);
     known.drain(..excess);
     device.save(UPLOADS, &known)
@@ -223,7 +257,7 @@ mod tests {
         let name = JournalName::of(Path::new("a"));
         let (look, other) = (Look::new(7, UNIX_EPOCH), Look::new(8, UNIX_EPOCH));
         let file_id = FileId::random();
-        remember(&device, name, look.clone(), file_id).await.unwrap();
+        remember(&device, name, look.clone(), file_id, None).await.unwrap();
         assert_eq!(uploaded_as(&device, name, &look).unwrap(), Some(file_id));
         assert_eq!(uploaded_as(&device, name, &other).unwrap(), None);
         assert_eq!(uploaded_as(&device, JournalName::of(Path::new("b")), &look).unwrap(), None);
@@ -231,5 +265,30 @@ mod tests {
         assert_eq!(uploaded_as(&device, name, &look).unwrap(), Some(file_id));
         forget(&device, file_id).await.unwrap();
         assert_eq!(uploaded_as(&device, name, &look).unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_path_is_compared_by_its_content_where_that_is_known() {
+        let device = Device::new(Arc::new(MemoryStore::new()));
+        let (name, look) = (JournalName::of(Path::new("a")), Look::new(7, UNIX_EPOCH));
+        let (content, other) = (Digest::new([1; 32]), Digest::new([2; 32]));
+        assert_eq!(before(&device, name, content).unwrap(), Before::Nothing);
+        let file_id = FileId::random();
+        remember(&device, name, look.clone(), file_id, None).await.unwrap();
+        assert_eq!(before(&device, name, content).unwrap(), Before::Other(file_id));
+        remember(&device, name, look, file_id, Some(content)).await.unwrap();
+        assert_eq!(before(&device, name, content).unwrap(), Before::Same(file_id));
+        assert_eq!(before(&device, name, other).unwrap(), Before::Other(file_id));
+    }
+
+    #[test]
+    fn what_earlier_versions_remembered_is_read() {
+        let id = FileId::random();
+        let kept = format!(
+            r#"{{"name":"{}","look":{{"size":7,"modified":"0"}},"file_id":"{id}"}}"#,
+            Digest::new([1; 32])
+        );
+        let kept: Remembered = serde_json::from_str(&kept).unwrap();
+        assert_eq!((kept.file_id, kept.fingerprint), (id, None));
     }
 }

@@ -4,6 +4,7 @@ use sealpost_api::{file::FileView, limits::MAX_DOWNLOAD_LIMIT, routes};
 use sealpost_crypto::{
     email::EmailAddress,
     id::{FileId, UserId},
+    log::Log,
     pair::{PairEntry, PairState},
     share::{self, SealedShare, ShareRequest},
     vault::PairKey,
@@ -65,6 +66,15 @@ impl SignedIn {
         Ok(outcomes)
     }
 
+    /// Whether each of these people can be shared with now: if not, the error that [`SignedIn::share`] would give.
+    /// The outer error is for what concerns all of them.
+    pub async fn check_recipients(&self, emails: &[EmailAddress]) -> Result<Vec<Result<UserId>>> {
+        let inner = &self.inner;
+        let log = inner.ops_log().await?;
+        let directory = Directory::fetch(&inner.caller, &log).await?;
+        Ok(emails.iter().map(|email| inner.recipient(&log, &directory, email)).collect())
+    }
+
     /// Ends the share of a file with one person. Whoever downloaded it may have kept a copy.
     pub async fn unshare(&self, file_id: FileId, recipient: &EmailAddress) -> Result<()> {
         let inner = &self.inner;
@@ -83,11 +93,7 @@ impl SignedIn {
 
 impl Inner {
     /// One of our own files, verified.
-    pub(crate) async fn own_file(
-        &self,
-        log: &sealpost_crypto::log::Log,
-        file_id: FileId,
-    ) -> Result<OpenFile> {
+    pub(crate) async fn own_file(&self, log: &Log, file_id: FileId) -> Result<OpenFile> {
         let view: Result<FileView> = self.caller.get(Call::new(routes::FILE, &[&file_id])).await;
         let view =
             view.map_err(|error| if error.kind() == ErrorKind::NotFound { not_ours() } else { error })?;
@@ -99,6 +105,15 @@ impl Inner {
         Err(not_ours())
     }
 
+    /// Somebody else, active.
+    fn recipient(&self, log: &Log, directory: &Directory, email: &EmailAddress) -> Result<UserId> {
+        let recipient = directory.resolve(log, email)?;
+        if recipient == self.profile.user_id {
+            return Err(Error::invalid(format!("{email} is your own address: the file is yours already")));
+        }
+        Ok(recipient)
+    }
+
     async fn share_with(
         &self,
         file: &OpenFile,
@@ -108,12 +123,7 @@ impl Inner {
     ) -> Result<UserId> {
         for _ in 0..ATTEMPTS {
             let log = self.ops_log().await?;
-            let recipient = directory.resolve(&log, email)?;
-            if recipient == self.profile.user_id {
-                return Err(Error::invalid(format!(
-                    "{email} is your own address: the file is yours already"
-                )));
-            }
+            let recipient = self.recipient(&log, directory, email)?;
             let mut pair = self.sent_pair(&log, recipient).await?;
             let key = PairKey { sender: self.profile.user_id, recipient };
             let (sealed, entry) = self.seal_share(&log, file, recipient, &pair, terms)?;
@@ -134,7 +144,7 @@ impl Inner {
 
     fn seal_share(
         &self,
-        log: &sealpost_crypto::log::Log,
+        log: &Log,
         file: &OpenFile,
         recipient: UserId,
         pair: &PairState,
@@ -186,7 +196,7 @@ pub(crate) fn not_ours() -> Error {
         .with_hint("Only a file's owner shares or deletes it. `sealpost ls` lists your files.")
 }
 
-fn check_terms(terms: &Terms) -> Result<()> {
+pub(crate) fn check_terms(terms: &Terms) -> Result<()> {
     if terms.expires_at.is_some_and(|time| time <= now()) {
         return Err(Error::invalid("the share would expire before it begins"));
     }

@@ -66,14 +66,23 @@ impl Fresh {
 
     /// Sealed metadata. Made before anything is sent, so that a name or note that is too long is found first.
     fn seal_metadata(&self, what: &NewFile) -> Result<Vec<u8>> {
-        let metadata = Metadata {
-            name: Text(what.name.clone()),
-            media_type: Text(what.media_type.clone()),
-            size: what.size,
-            modified: what.modified.min(int53::MAX),
-            note: Text(what.note.clone()),
-        };
-        Ok(metadata.seal(&self.keys.metadata, &self.place)?)
+        Ok(metadata(what).seal(&self.keys.metadata, &self.place)?)
+    }
+}
+
+/// Finds what is too large or too long before anything is sent.
+pub(crate) fn check(what: &NewFile) -> Result<()> {
+    Layout::for_size(what.size)?;
+    Ok(metadata(what).check()?)
+}
+
+fn metadata(what: &NewFile) -> Metadata {
+    Metadata {
+        name: Text(what.name.clone()),
+        media_type: Text(what.media_type.clone()),
+        size: what.size,
+        modified: what.modified.min(int53::MAX),
+        note: Text(what.note.clone()),
     }
 }
 

@@ -78,6 +78,14 @@ pub fn sealed_hash(sealed: &[u8]) -> Digest {
 }
 
 impl Metadata {
+    /// Whether it can be sealed: what is too long is found before anything is sent.
+    ///
+    /// # Errors
+    /// As [`Metadata::seal`].
+    pub fn check(&self) -> Result<(), MetadataError> {
+        self.encode().map(drop)
+    }
+
     /// Seals it for one version of one file.
     ///
     /// # Errors

@@ -1,11 +1,11 @@
 //! What the listing commands share: every page is shown as it arrives, and entries that do not verify are named.
 
-use sealpost_client::{Page, Rejected as RejectedEntry};
+use sealpost_client::{FileInfo, Page, Rejected as RejectedEntry};
 
 use crate::{
     exit::Exit,
     failure::{Failure, Outcome},
-    output::{Rejected, count},
+    output::{FileFacts, Rejected, count},
     printer::{List, Printer, Show},
 };
 
@@ -66,6 +66,18 @@ impl<'a> Listing<'a> {
         let message = format!("{} did not verify", count(self.rejected.len() as u64, "listed file"));
         Err(Failure::new(Exit::Verification, "entries_rejected", message)
             .hint("The server returned something that its owner did not sign. Tell whoever runs it."))
+    }
+}
+
+/// What owner and recipient see alike, as output.
+pub fn facts(file: FileInfo) -> FileFacts {
+    FileFacts {
+        file_id: file.file_id.to_string(),
+        version: file.version,
+        name: file.name,
+        size: file.size,
+        media_type: file.media_type,
+        note: file.note,
     }
 }
 

@@ -4,7 +4,7 @@ use sealpost_client::{OwnFile, ShareInfo};
 
 use crate::{
     args::ListArgs,
-    commands::listing::Listing,
+    commands::listing::{self, Listing},
     context::Context,
     failure::Outcome,
     output::{self, Share},
@@ -23,13 +23,8 @@ pub async fn run(args: ListArgs, context: &Context) -> Outcome {
 /// A file as output.
 pub fn file(file: OwnFile) -> output::OwnFile {
     output::OwnFile {
-        file_id: file.file.file_id.to_string(),
-        version: file.file.version,
-        name: file.file.name,
-        size: file.file.size,
-        media_type: file.file.media_type,
-        note: file.file.note,
         created_at: time::rfc3339(file.file.sealed_at),
+        file: listing::facts(file.file),
         shares: file.shares.into_iter().map(share).collect(),
         more_shares: file.more_shares,
     }

@@ -4,7 +4,11 @@ use sealpost_client::SharedFile;
 
 use super::account::person;
 use crate::{
-    args::ListArgs, commands::listing::Listing, context::Context, failure::Outcome, output::ReceivedFile,
+    args::ListArgs,
+    commands::listing::{self, Listing},
+    context::Context,
+    failure::Outcome,
+    output::ReceivedFile,
     time,
 };
 
@@ -20,12 +24,7 @@ pub async fn run(args: ListArgs, context: &Context) -> Outcome {
 /// A file as output.
 pub fn file(file: SharedFile) -> ReceivedFile {
     ReceivedFile {
-        file_id: file.file.file_id.to_string(),
-        version: file.file.version,
-        name: file.file.name,
-        size: file.file.size,
-        media_type: file.file.media_type,
-        note: file.file.note,
+        file: listing::facts(file.file),
         from: person(file.from),
         sender_left: file.sender_left,
         shared_at: time::rfc3339(file.shared_at),

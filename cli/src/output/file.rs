@@ -43,21 +43,41 @@ impl Show for Uploads {
     }
 }
 
-/// One entry of `ls`.
+/// What whoever may see a file sees of it: members of an entry of `ls` or `shared`, and of `info`.
 #[derive(Debug, Serialize)]
-pub struct OwnFile {
+pub struct FileFacts {
     /// The file's id.
     pub file_id: String,
     /// Its version, from 1.
     pub version: u64,
-    /// Its name.
+    /// Its name, as its owner gave it.
     pub name: String,
     /// Bytes.
     pub size: u64,
     /// Media type, or empty.
     pub media_type: String,
-    /// The note for recipients, or empty.
+    /// The owner's note to the recipients, or empty.
     pub note: String,
+}
+
+impl FileFacts {
+    /// The line that begins an entry, with the time that matters to its reader.
+    fn line(&self, time: &str) -> String {
+        format!("{}  {:>11}  {time}  {}\n", self.file_id, size(self.size), text::safe(&self.name))
+    }
+
+    /// A line with the note, if there is one.
+    fn note(&self) -> String {
+        if self.note.is_empty() { String::new() } else { format!("    “{}”\n", text::safe(&self.note)) }
+    }
+}
+
+/// One entry of `ls`.
+#[derive(Debug, Serialize)]
+pub struct OwnFile {
+    /// The file.
+    #[serde(flatten)]
+    pub file: FileFacts,
     /// When it was uploaded.
     pub created_at: String,
     /// With whom it is or was shared, newest first.
@@ -68,33 +88,22 @@ pub struct OwnFile {
 
 impl Show for OwnFile {
     fn human(&self) -> String {
-        let head = line(&self.file_id, self.size, &self.created_at, &self.name);
-        let note = note(&self.note);
         let shares: String = self.shares.iter().map(Share::human).collect();
         let more = if self.more_shares { "    → and more\n" } else { "" };
-        head + &note + &shares + more
+        self.file.line(&self.created_at) + &self.file.note() + &shares + more
     }
 
     fn ids(&self) -> Vec<String> {
-        vec![self.file_id.clone()]
+        vec![self.file.file_id.clone()]
     }
 }
 
 /// One entry of `shared`.
 #[derive(Debug, Serialize)]
 pub struct ReceivedFile {
-    /// The file's id.
-    pub file_id: String,
-    /// Its version, from 1.
-    pub version: u64,
-    /// Its name, as the sender gave it.
-    pub name: String,
-    /// Bytes.
-    pub size: u64,
-    /// Media type, or empty.
-    pub media_type: String,
-    /// The sender's note, or empty.
-    pub note: String,
+    /// The file.
+    #[serde(flatten)]
+    pub file: FileFacts,
     /// Who sealed and signed it.
     pub from: Person,
     /// The sender has left the organisation since; then the date may be wrong.
@@ -111,7 +120,7 @@ pub struct ReceivedFile {
 
 impl Show for ReceivedFile {
     fn human(&self) -> String {
-        let mut shown = line(&self.file_id, self.size, &self.shared_at, &self.name);
+        let mut shown = self.file.line(&self.shared_at);
         let left = if self.sender_left { " (has left since; may be backdated)" } else { "" };
         shown += &format!("    from {}{left}", self.from.human());
         if let Some(time) = &self.expires_at {
@@ -123,11 +132,11 @@ impl Show for ReceivedFile {
         if self.received {
             shown += ", received";
         }
-        shown + "\n" + &note(&self.note)
+        shown + "\n" + &self.file.note()
     }
 
     fn ids(&self) -> Vec<String> {
-        vec![self.file_id.clone()]
+        vec![self.file.file_id.clone()]
     }
 }
 
@@ -213,26 +222,21 @@ impl Show for Receipt {
     }
 }
 
-fn line(file_id: &str, bytes: u64, time: &str, name: &str) -> String {
-    format!("{file_id}  {:>11}  {time}  {}\n", size(bytes), text::safe(name))
-}
-
-fn note(note: &str) -> String {
-    if note.is_empty() { String::new() } else { format!("    “{}”\n", text::safe(note)) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn file() -> OwnFile {
-        OwnFile {
+        let file = FileFacts {
             file_id: "00".repeat(16),
             version: 1,
             name: "a\x1b[31m\nb".into(),
             size: 1_536,
             media_type: String::new(),
             note: String::new(),
+        };
+        OwnFile {
+            file,
             created_at: "2026-01-01T00:00:00Z".into(),
             shares: vec![Share {
                 email: "c@example.com".into(),

@@ -29,12 +29,12 @@ pub enum ReportedFile {
 
 impl Show for FileReport {
     fn human(&self) -> String {
-        let (shown, version, media_type) = match &self.file {
-            ReportedFile::Own(file) => (file.human(), file.version, &file.media_type),
-            ReportedFile::Received(file) => (file.human(), file.version, &file.media_type),
+        let (shown, file) = match &self.file {
+            ReportedFile::Own(own) => (own.human(), &own.file),
+            ReportedFile::Received(received) => (received.human(), &received.file),
         };
-        let media_type = if media_type.is_empty() { "unknown" } else { media_type };
-        let stored = size(self.stored_size);
+        let media_type = if file.media_type.is_empty() { "unknown" } else { &file.media_type };
+        let (version, stored) = (file.version, size(self.stored_size));
         shown + &format!("    version {version}, type {}, {stored} on the server\n", text::safe(media_type))
     }
 

@@ -3,13 +3,16 @@
 use std::{collections::BTreeMap, path::Path, sync::Mutex, sync::PoisonError};
 
 use sealpost_api::file::FileState;
-use sealpost_crypto::{id::Digest, size::Layout};
+use sealpost_crypto::{
+    id::{Digest, FileId},
+    size::Layout,
+};
 
 use super::{FIRST_VERSION, Fresh, Uploaded};
 use crate::{
     content::{self, SealedPart},
     error::{Error, ErrorKind, Result},
-    journal::{self, Journal, JournalName, Look},
+    journal::{self, Before, Journal, JournalName, Look},
     progress::{Meter, OnProgress},
     signed_in::{Inner, SignedIn},
     source::{NewFile, Source},
@@ -22,6 +25,24 @@ pub enum Again {
     Refuse,
     /// Yes, as a second file.
     Allow,
+}
+
+/// A file on disk as it was when its upload began, and what is to be said about it.
+pub(crate) struct OnDisk<'a> {
+    path: &'a Path,
+    name: JournalName,
+    look: Look,
+    what: NewFile,
+    /// Of content and note, where it is known.
+    fingerprint: Option<Digest>,
+}
+
+impl<'a> OnDisk<'a> {
+    async fn open(path: &'a Path, note: &str) -> Result<Self> {
+        let source = Source::open(path).await?;
+        let look = Look::new(source.size, source.modified);
+        Ok(Self { path, name: JournalName::of(path), look, what: source.describe(note), fingerprint: None })
+    }
 }
 
 impl SignedIn {
@@ -39,29 +60,15 @@ impl SignedIn {
         report: OnProgress<'_>,
     ) -> Result<Uploaded> {
         let inner = &self.inner;
-        let source = Source::open(path).await?;
-        let what = source.describe(note);
-        let look = Look::new(source.size, source.modified);
+        let file = OnDisk::open(path, note).await?;
         drop(inner.ops_log().await?);
-        let name = JournalName::of(path);
-        let _guard = name.lock(&inner.device).await?;
+        let _guard = file.name.lock(&inner.device).await?;
         if again == Again::Refuse
-            && let Some(file_id) = journal::uploaded_as(&inner.device, name, &look)?
+            && let Some(file_id) = journal::uploaded_as(&inner.device, file.name, &file.look)?
         {
             return Err(uploaded_before(path, &file_id.to_string()));
         }
-        let Announced { journal, fresh, metadata, state } = inner.announce(path, name, &look, &what).await?;
-        let journal = if state == FileState::Live {
-            journal
-        } else {
-            let (journal, digests) = inner.send_missing(path, &fresh, journal, report).await?;
-            Source::check_unchanged(path, &look).await?;
-            inner.complete(&fresh, &digests, metadata).await?;
-            journal
-        };
-        journal::remember(&inner.device, name, look, fresh.place.file_id).await?;
-        journal.discard(&inner.device)?;
-        Ok(Uploaded { file_id: fresh.place.file_id, version: FIRST_VERSION, file: what })
+        inner.upload_on_disk(file, report).await
     }
 }
 
@@ -74,21 +81,64 @@ struct Announced {
 }
 
 impl Inner {
-    /// Takes up the upload and tells the server. One that was deleted meanwhile begins anew, under another id.
-    async fn announce(
+    /// Uploads the file unless this very content was uploaded from its path before with the same note. Gives what
+    /// was found, and the file's id.
+    pub(crate) async fn upload_once(
         &self,
         path: &Path,
-        name: JournalName,
-        look: &Look,
-        what: &NewFile,
-    ) -> Result<Announced> {
-        let journal = self.take_up(path, name, look).await?;
-        match self.announce_as(&journal, what).await {
+        note: &str,
+        report: OnProgress<'_>,
+    ) -> Result<(Before, FileId)> {
+        let mut file = OnDisk::open(path, note).await?;
+        drop(self.ops_log().await?);
+        let _guard = file.name.lock(&self.device).await?;
+        let fingerprint = self.fingerprint(path, note).await?;
+        match journal::before(&self.device, file.name, fingerprint)? {
+            Before::Same(file_id) => Ok((Before::Same(file_id), file_id)),
+            before => {
+                file.fingerprint = Some(fingerprint);
+                Ok((before, self.upload_on_disk(file, report).await?.file_id))
+            }
+        }
+    }
+
+    /// What [`Inner::upload_once`] would find; sends nothing.
+    pub(crate) async fn uploaded_before(&self, path: &Path, note: &str) -> Result<Before> {
+        let fingerprint = self.fingerprint(path, note).await?;
+        journal::before(&self.device, JournalName::of(path), fingerprint)
+    }
+
+    async fn fingerprint(&self, path: &Path, note: &str) -> Result<Digest> {
+        let source = Source::open(path).await?;
+        content::fingerprint(source.file, note, &self.account.keys().vault).await
+    }
+
+    /// Called under the lock of the file's name.
+    async fn upload_on_disk(&self, file: OnDisk<'_>, report: OnProgress<'_>) -> Result<Uploaded> {
+        let Announced { journal, fresh, metadata, state } = self.announce(&file).await?;
+        let journal = if state == FileState::Live {
+            journal
+        } else {
+            let (journal, digests) = self.send_missing(file.path, &fresh, journal, report).await?;
+            Source::check_unchanged(file.path, &file.look).await?;
+            self.complete(&fresh, &digests, metadata).await?;
+            journal
+        };
+        let file_id = fresh.place.file_id;
+        journal::remember(&self.device, file.name, file.look, file_id, file.fingerprint).await?;
+        journal.discard(&self.device)?;
+        Ok(Uploaded { file_id, version: FIRST_VERSION, file: file.what })
+    }
+
+    /// Takes up the upload and tells the server. One that was deleted meanwhile begins anew, under another id.
+    async fn announce(&self, file: &OnDisk<'_>) -> Result<Announced> {
+        let journal = self.take_up(file).await?;
+        match self.announce_as(&journal, &file.what).await {
             Ok((fresh, metadata, state)) => Ok(Announced { journal, fresh, metadata, state }),
             Err(error) if error.code() == "id_taken" => {
                 journal.discard(&self.device)?;
-                let journal = self.take_up(path, name, look).await?;
-                let (fresh, metadata, state) = self.announce_as(&journal, what).await?;
+                let journal = self.take_up(file).await?;
+                let (fresh, metadata, state) = self.announce_as(&journal, &file.what).await?;
                 Ok(Announced { journal, fresh, metadata, state })
             }
             Err(error) => Err(error),
@@ -104,16 +154,16 @@ impl Inner {
 
     /// The journal of an interrupted upload of this very file, or a new one. When the file has changed since,
     /// nothing more is ever sent under the old key.
-    async fn take_up(&self, path: &Path, name: JournalName, look: &Look) -> Result<Journal> {
+    async fn take_up(&self, file: &OnDisk<'_>) -> Result<Journal> {
         let vault_key = &self.account.keys().vault;
-        if let Some(journal) = Journal::load(&self.device, vault_key, name)? {
-            if journal.look == *look && self.is_unchanged(path, &journal).await? {
+        if let Some(journal) = Journal::load(&self.device, vault_key, file.name)? {
+            if journal.look == file.look && self.is_unchanged(file.path, &journal).await? {
                 return Ok(journal);
             }
             journal.discard(&self.device)?;
         }
-        let parts = Layout::for_size(look.size)?.parts();
-        Journal::begin(&self.device, vault_key, name, look.clone(), parts)
+        let parts = Layout::for_size(file.look.size)?.parts();
+        Journal::begin(&self.device, vault_key, file.name, file.look.clone(), parts)
     }
 
     /// Seals every part of the journal again and compares.

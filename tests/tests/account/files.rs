@@ -1,7 +1,10 @@
 //! One file with everything about it, and its end.
 
-use sealpost_client::{Again, EmailAddress, ErrorKind, FileAccess, FileId, Terms};
-use sealpost_tests::{TestServer, on_every_backend};
+use sealpost_client::{Again, EmailAddress, ErrorKind, FileAccess, FileId, Progress, Terms};
+use sealpost_crypto::parts::part_digest;
+use sealpost_tests::{TestServer, on_every_backend, sdk};
+use serde_json::Value;
+use tokio::sync::Notify;
 
 use crate::people::{OPS, founder};
 
@@ -49,5 +52,28 @@ on_every_backend! {
         assert_ne!(upload().await.unwrap().file_id, first);
         let unknown = ops.session.remove(FileId::random()).await.unwrap_err();
         assert_eq!(unknown.kind(), ErrorKind::NotFound);
+    }
+
+    async fn an_interrupted_upload_whose_file_was_deleted_begins_anew(server: TestServer) {
+        let ops = sdk::found(&server).await;
+        let path = server.scratch().join("large.bin");
+        let content = vec![7; 20_000_000];
+        std::fs::write(&path, &content).unwrap();
+        let begun = Notify::new();
+        let report = |progress: Progress| if progress.done > 0 { begun.notify_one() };
+        tokio::select! {
+            _ = ops.me.upload_path(&path, "", Again::Refuse, &report) => panic!("it was to be interrupted"),
+            () = begun.notified() => {}
+        }
+        let journal = format!("upload-{}", part_digest(path.as_os_str().as_encoded_bytes()));
+        let kept: Value = serde_json::from_slice(&ops.blob(&journal).unwrap()).unwrap();
+        let deleted: FileId = kept["value"]["file_id"].as_str().unwrap().parse().unwrap();
+        ops.me.remove(deleted).await.unwrap();
+
+        let uploaded = ops.me.upload_path(&path, "", Again::Refuse, &|_| ()).await.unwrap();
+        assert_ne!(uploaded.file_id, deleted);
+        assert!(ops.download(uploaded.file_id).await.unwrap() == content);
+        assert!(ops.blob(&journal).is_none(), "a complete upload leaves no journal");
+        assert_eq!(ops.me.files(None).await.unwrap().items.len(), 1);
     }
 }

@@ -13,4 +13,5 @@ mod python;
 mod sessions;
 mod shares;
 mod stories;
+mod upgrade;
 mod uploads;
