@@ -1,6 +1,7 @@
 //! The command line's grammar, and nothing else: what the words mean is in [`crate::commands`].
 
 mod account;
+mod deliver;
 mod file;
 mod person;
 mod serve;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub use account::{InitArgs, InviteArgs, JoinArgs, LoginArgs, RoleArg};
+pub use deliver::DeliverArgs;
 pub use file::{
     DemoArgs, DownloadArgs, InfoArgs, ListArgs, ReceiptsArgs, RmArgs, ShareArgs, TermsArgs, UnshareArgs,
     UploadArgs,
@@ -90,6 +92,8 @@ pub enum Command {
     Whoami,
     /// Seal files and store them; share them at once with --to
     Upload(UploadArgs),
+    /// Deliver a whole list of files and people; again does only what is missing
+    Deliver(DeliverArgs),
     /// Share a file of yours
     Share(ShareArgs),
     /// End a share of yours
@@ -148,6 +152,8 @@ mod tests {
             "sealpost logout -q",
             "sealpost whoami --home h --json",
             "sealpost upload a b - --name x --to x@example.org y@example.org --note n --expires 30d --downloads 3",
+            "sealpost deliver list.csv --dry-run --json",
+            "sealpost deliver -",
             "sealpost share 00112233445566778899aabbccddeeff a@example.org b@example.org --expires 7d",
             "sealpost unshare 00112233445566778899aabbccddeeff a@example.org --rekey",
             "sealpost ls --limit 5",

@@ -3,6 +3,7 @@
 mod account;
 mod completions;
 mod contacts;
+mod deliver;
 mod demo;
 mod download;
 mod info;
@@ -75,6 +76,7 @@ async fn client(command: Command, context: &Context) -> Outcome {
         Command::Logout => logout::run(context).await,
         Command::Whoami => whoami::run(context).await,
         Command::Upload(args) => upload::run(args, context).await,
+        Command::Deliver(args) => deliver::run(args, context).await,
         Command::Share(args) => share::run(args, context).await,
         Command::Unshare(args) => unshare::run(args, context).await,
         Command::Ls(args) => ls::run(args, context).await,

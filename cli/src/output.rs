@@ -3,6 +3,7 @@
 //! UTC; what is unknown or unlimited is `null`.
 
 mod account;
+mod deliver;
 mod demo;
 mod file;
 mod person;
@@ -11,6 +12,7 @@ mod share;
 mod shell;
 
 pub use account::{Account, Enrolled, Invite, RecoveryKit, SecretText, SignedOut, Started};
+pub use deliver::{DeliveredRow, DeliverySummary};
 pub use demo::{Demo, DemoFile, DemoFinding, DemoSearch, DemoTable};
 pub use file::{
     Downloaded, Downloads, FileFacts, OwnFile, Receipt, ReceivedFile, Rejected, Uploaded, Uploads,

@@ -177,7 +177,8 @@ fn say(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Outcome<T> + Send + 'static) -> Outcome<T> {
+/// Runs what may wait for a person or a pipe, so that Ctrl-C is still heard.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Outcome<T> + Send + 'static) -> Outcome<T> {
     spawn_blocking(work).await.unwrap_or_else(|_| Err(Failure::interrupted()))
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
 /// Longest lifetime of anything, seconds (10 years).
 const MAX_LIFETIME_SECONDS: u64 = 3_650 * 86_400;
@@ -65,6 +65,61 @@ impl fmt::Display for Lifetime {
     }
 }
 
+/// An end in a list: after a duration, or with a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// So long from now.
+    After(Lifetime),
+    /// Unix seconds: the end of the last day.
+    At(u64),
+}
+
+impl Expiry {
+    /// Unix seconds when it ends, if it begins now.
+    pub fn ends_at(self) -> u64 {
+        match self {
+            Self::After(lifetime) => lifetime.ends_at(),
+            Self::At(seconds) => seconds,
+        }
+    }
+}
+
+/// The text is no end that lies ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ExpiryError {
+    /// Neither a duration nor a day.
+    #[error("write a duration (12h, 30d, 2w; at most 3650d) or the last day (2026-12-31)")]
+    Form,
+    /// The day is over.
+    #[error("that day is over")]
+    Past,
+    /// The day is too far away.
+    #[error("that day is more than ten years away")]
+    TooFar,
+}
+
+impl FromStr for Expiry {
+    type Err = ExpiryError;
+
+    fn from_str(text: &str) -> Result<Self, ExpiryError> {
+        if let Ok(lifetime) = text.parse() {
+            return Ok(Self::After(lifetime));
+        }
+        // jiff takes more forms than this one; a list has one.
+        if text.len() != "2026-12-31".len() {
+            return Err(ExpiryError::Form);
+        }
+        let day: Date = text.parse().map_err(|_| ExpiryError::Form)?;
+        let end = day.checked_add(1.day()).and_then(|next| next.to_zoned(TimeZone::UTC));
+        let end = end.map_err(|_| ExpiryError::TooFar)?.timestamp().as_second();
+        match u64::try_from(end) {
+            Ok(end) if end > now() + MAX_LIFETIME_SECONDS => Err(ExpiryError::TooFar),
+            Ok(end) if end > now() => Ok(Self::At(end)),
+            _ => Err(ExpiryError::Past),
+        }
+    }
+}
+
 /// Now, Unix seconds.
 pub fn now() -> u64 {
     u64::try_from(Timestamp::now().as_second()).unwrap_or(0)
@@ -115,6 +170,20 @@ mod tests {
             "٣d",
         ] {
             assert_eq!(wrong.parse::<Lifetime>(), Err(LifetimeError), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_may_name_the_last_day() {
+        let day = |seconds: u64| rfc3339(seconds)[..10].to_owned();
+        let tomorrow = day(now() + 86_400);
+        let Expiry::At(end) = tomorrow.parse().unwrap() else { panic!("a duration") };
+        assert_eq!(rfc3339(end - 1), format!("{tomorrow}T23:59:59Z"));
+        assert_eq!("30d".parse(), Ok(Expiry::After(Lifetime::days(30))));
+        assert_eq!(day(now() - 2 * 86_400).parse::<Expiry>(), Err(ExpiryError::Past));
+        assert_eq!("2999-01-01".parse::<Expiry>(), Err(ExpiryError::TooFar));
+        for wrong in ["", "soon", "31.12.2026", "2026-13-01", "2026-02-30", "20261231", "2026-12-31T00:00"] {
+            assert_eq!(wrong.parse::<Expiry>(), Err(ExpiryError::Form), "{wrong:?}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Files on disk as sources of an upload.
 
 use std::{
+    fs::Metadata,
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -38,12 +39,11 @@ pub(crate) struct Source {
 impl Source {
     pub(crate) async fn open(path: &Path) -> Result<Self> {
         let unreadable = |error: std::io::Error| unreadable(path, &error);
+        // Before it is opened: that of a pipe would wait for a writer.
+        check_kind(path, &tokio::fs::metadata(path).await.map_err(unreadable)?)?;
         let file = File::open(path).await.map_err(unreadable)?;
         let metadata = file.metadata().await.map_err(unreadable)?;
-        if !metadata.is_file() {
-            let message = format!("{} is not a regular file", path.display());
-            return Err(Error::new(ErrorKind::LocalFile, "not_a_file", message));
-        }
+        check_kind(path, &metadata)?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
         Ok(Self { file, size: metadata.len(), modified, name })
@@ -70,6 +70,15 @@ impl Source {
         Err(Error::new(ErrorKind::SourceChanged, "source_changed", message)
             .with_hint("Nothing was delivered. Upload it again when nobody is writing to it."))
     }
+}
+
+fn check_kind(path: &Path, metadata: &Metadata) -> Result<()> {
+    let what = match metadata {
+        _ if metadata.is_file() => return Ok(()),
+        _ if metadata.is_dir() => "a folder",
+        _ => "not a regular file",
+    };
+    Err(Error::new(ErrorKind::LocalFile, "not_a_file", format!("{} is {what}", path.display())))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {

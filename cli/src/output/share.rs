@@ -67,16 +67,19 @@ impl SharedWith {
     /// One line; none for a failure, which is told as an error.
     pub fn human(&self) -> String {
         match &self.error {
-            None => format!("Shared with {}{}\n", text::safe(&self.email), terms(self)),
+            None => {
+                let terms = terms(self.expires_at.as_deref(), self.download_limit);
+                format!("Shared with {}{terms}\n", text::safe(&self.email))
+            }
             Some(_) => String::new(),
         }
     }
 }
 
-fn terms(share: &SharedWith) -> String {
-    let until = share.expires_at.as_ref().map(|time| format!(", until {time}")).unwrap_or_default();
-    let limit =
-        share.download_limit.map(|limit| format!(", {}", count(limit, "download"))).unwrap_or_default();
+/// How a share ends, as the end of a sentence.
+pub fn terms(expires_at: Option<&str>, limit: Option<u64>) -> String {
+    let until = expires_at.map(|time| format!(", until {time}")).unwrap_or_default();
+    let limit = limit.map(|limit| format!(", {}", count(limit, "download"))).unwrap_or_default();
     until + &limit
 }
 

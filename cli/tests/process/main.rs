@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod contract;
+mod deliver;
 mod durability;
 mod people;
 mod readme;
