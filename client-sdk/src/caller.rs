@@ -13,6 +13,7 @@ use crate::{
     server_url::ServerUrl,
     session::Session,
     transport::{Auth, Call, NO_BODY, Transport},
+    wire::Turn,
 };
 
 #[derive(Clone)]
@@ -72,10 +73,15 @@ impl Caller {
         self.send(|auth| async move { self.transport.post_empty(call, &auth, body).await }).await
     }
 
-    /// One part up.
-    pub(crate) async fn put_part(&self, call: Call<'_>, digest: &Digest, bytes: &Bytes) -> Result<()> {
-        self.send(|auth| async move { self.transport.put_part(call, &auth, digest, bytes.clone()).await })
-            .await
+    /// One part up, in its turn.
+    pub(crate) async fn put_part(
+        &self,
+        call: Call<'_>,
+        digest: &Digest,
+        bytes: &Bytes,
+        turn: &Turn,
+    ) -> Result<()> {
+        self.send(|auth| async move { self.transport.put_part(call, &auth, digest, bytes, turn).await }).await
     }
 
     /// A range of ciphertext down.

@@ -26,7 +26,9 @@ use crate::{
 };
 
 /// Parts in memory at one time, each with its plaintext and its ciphertext of about 8 MiB.
-const PARTS_IN_FLIGHT: usize = 3;
+pub(crate) const PARTS_IN_FLIGHT: usize = 3;
+/// Parts in memory at one time where an interrupted transfer goes on: what was fetched and not written is lost then.
+pub(crate) const ONE_AT_A_TIME: usize = 1;
 
 /// A part ready to be sent.
 pub(crate) struct SealedPart {
@@ -146,11 +148,12 @@ pub(crate) struct Opening {
 }
 
 /// Fetches the parts from `first` on, checks each against the verified list, opens it, and writes the content in
-/// order.
+/// order. At most `in_flight` parts are fetched and not written yet.
 pub(crate) async fn open_all<W, F>(
     mut sink: W,
     opening: &Opening,
     first: u32,
+    in_flight: usize,
     meter: &Meter<'_>,
     fetch: impl Fn(Part) -> F,
 ) -> Result<()>
@@ -164,7 +167,7 @@ where
             let ciphertext = fetch(opening.list.layout().part(index)?).await?;
             open_part(opening.clone(), index, ciphertext).await
         })
-        .buffered(PARTS_IN_FLIGHT);
+        .buffered(in_flight);
     while let Some(content) = opened.try_next().await? {
         sink.write_all(&content).await.map_err(write_failed)?;
         meter.advance(content.len() as u64);
@@ -292,7 +295,7 @@ mod tests {
         let mut content = Vec::new();
         let report = |_| {};
         let meter = Meter::new(SIZE, &report);
-        open_all(&mut content, &sealed.opening, first, &meter, |part| async move {
+        open_all(&mut content, &sealed.opening, first, PARTS_IN_FLIGHT, &meter, |part| async move {
             Ok(sealed.parts[&part.index].clone())
         })
         .await

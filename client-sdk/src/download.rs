@@ -136,7 +136,7 @@ impl Download {
     ) -> Result<Downloaded> {
         let meter = Meter::new(self.size(), report);
         let opening = self.opening().await?;
-        self.fetch(&mut writer, &opening, 0, &meter).await?;
+        self.fetch(&mut writer, &opening, 0, content::PARTS_IN_FLIGHT, &meter).await?;
         let receipt = self.sign_receipt().await?;
         let receipt_sent = self.signed_in.inner.deliver_receipts(receipt.is_some()).await;
         Ok(Downloaded { path: None, size: self.size(), receipt_sent })
@@ -151,7 +151,7 @@ impl Download {
         file.seek(SeekFrom::Start(done)).await.map_err(content::write_failed)?;
         let meter = Meter::new(self.size(), report);
         meter.advance(done);
-        self.fetch(&mut *file, &opening, finished, &meter).await?;
+        self.fetch(&mut *file, &opening, finished, content::ONE_AT_A_TIME, &meter).await?;
         file.sync_all().await.map_err(content::write_failed)
     }
 
@@ -165,11 +165,12 @@ impl Download {
         writer: W,
         opening: &Opening,
         first: u32,
+        in_flight: usize,
         meter: &Meter<'_>,
     ) -> Result<()> {
         let inner = &self.signed_in.inner;
         let file_id = self.file.file_id();
-        content::open_all(writer, opening, first, meter, |part| async move {
+        content::open_all(writer, opening, first, in_flight, meter, |part| async move {
             let values: [&(dyn std::fmt::Display + Sync); 1] = [&file_id];
             let call = Call::new(routes::DOWNLOAD, &values).under(self.ticket);
             inner.caller.get_range(call, part.ciphertext.start, part.ciphertext_length()).await

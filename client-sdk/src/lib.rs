@@ -43,6 +43,7 @@ mod tickets;
 mod transport;
 mod upload;
 mod vault;
+mod wire;
 
 pub use anonymous::Anonymous;
 pub use contacts::{Contact, ContactStatus, Verification};

@@ -4,7 +4,7 @@
 use std::{fmt::Display, time::Duration};
 
 use bytes::Bytes;
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header, redirect};
+use reqwest::{Body, Client, Method, RequestBuilder, Response, StatusCode, header, redirect};
 use sealpost_api::{
     API_VERSION, HEADER_API, HEADER_PART_DIGEST, HEADER_TICKET, INVITE_SCHEME, OCTET_STREAM,
     problem::{PROBLEM_JSON, Problem},
@@ -18,6 +18,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     retry::with_retry,
     server_url::ServerUrl,
+    wire::Turn,
 };
 
 /// Largest JSON answer that is read, bytes: a page of 1,000 log entries or 100 files is well below.
@@ -73,6 +74,9 @@ impl Transport {
         let mut builder = Client::builder()
             .user_agent(concat!("sealpost/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
+            // One connection for each part under way. A killed client's connection then still delivers what was
+            // given to it; of HTTP/2, whose windows the peer keeps writing about, the system drops it.
+            .http1_only()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT);
         if server.is_loopback() {
@@ -149,20 +153,22 @@ impl Transport {
         .await
     }
 
-    /// Uploads one part. The same bytes are sent again after passing faults.
+    /// Uploads one part in its turn. The same bytes are sent again after passing faults.
     pub(crate) async fn put_part(
         &self,
         call: Call<'_>,
         auth: &Auth,
         digest: &Digest,
-        bytes: Bytes,
+        bytes: &Bytes,
+        turn: &Turn,
     ) -> Result<()> {
         with_retry(|| async {
             let request = self
                 .request(call, auth)
                 .header(header::CONTENT_TYPE, OCTET_STREAM)
+                .header(header::CONTENT_LENGTH, bytes.len())
                 .header(HEADER_PART_DIGEST, digest.to_string())
-                .body(bytes.clone());
+                .body(Body::wrap_stream(turn.body(bytes.clone()).await?));
             self.send(request).await.map(drop)
         })
         .await

@@ -28,6 +28,7 @@ use crate::{
     signed_in::{Inner, SignedIn},
     source::NewFile,
     transport::Call,
+    wire::Wire,
 };
 
 /// Every file begins with this version.
@@ -103,13 +104,13 @@ impl SignedIn {
         drop(inner.ops_log().await?);
         let metadata = fresh.seal_metadata(&what)?;
         inner.create(&fresh).await?;
-        let (fresh, meter) = (&fresh, &Meter::new(what.size, report));
+        let (fresh, meter, wire) = (&fresh, &Meter::new(what.size, report), &Wire::new());
         let digests = content::seal_all(
             source,
             &fresh.sealing(),
             |_| true,
             |part| async move {
-                inner.put(fresh, &part).await?;
+                inner.put(fresh, &part, wire).await?;
                 meter.advance(part.content);
                 Ok(())
             },
@@ -128,10 +129,12 @@ impl Inner {
         self.caller.post(Call::new(routes::CREATE_FILE, &[]), &create).await
     }
 
-    async fn put(&self, fresh: &Fresh, part: &SealedPart) -> Result<()> {
+    /// Sends one part once no other is on the `wire`.
+    async fn put(&self, fresh: &Fresh, part: &SealedPart, wire: &Wire) -> Result<()> {
         let Place { file_id, version, .. } = fresh.place;
         let values: [&(dyn std::fmt::Display + Sync); 3] = [&file_id, &version, &part.index];
-        self.caller.put_part(Call::new(routes::PUT_PART, &values), &part.digest, &part.bytes).await
+        let turn = wire.turn().await?;
+        self.caller.put_part(Call::new(routes::PUT_PART, &values), &part.digest, &part.bytes, &turn).await
     }
 
     /// Digests of the parts that the server has; zeros for those it lacks. Believed only where they are equal

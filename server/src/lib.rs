@@ -4,6 +4,7 @@
 //! authorise → one transaction → response) → `db` and `blob`; `db` knows no HTTP, `blob` knows no `db`.
 
 mod access_token;
+mod arriving;
 mod auth;
 mod blob;
 mod check;

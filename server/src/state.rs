@@ -8,6 +8,7 @@ use std::{
 use sealpost_crypto::id::OrgId;
 
 use crate::{
+    arriving::Arriving,
     blob::BlobStore,
     clock::Clock,
     db::{self, Db, DbError},
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     pub db: Db,
     /// Where parts live.
     pub blobs: Arc<dyn BlobStore>,
+    /// Parts that are on their way there.
+    pub arriving: Arriving,
     /// The time.
     pub clock: Clock,
     /// The server's secrets.
@@ -54,8 +57,8 @@ impl AppState {
         keys: ServerKeys,
         setup_token: PathBuf,
     ) -> Self {
-        let (log, org_id) = (OrgLog::default(), OnceLock::new());
-        Self(Arc::new(Shared { db, blobs, clock, keys, log, setup_token, org_id }))
+        let (arriving, log, org_id) = (Arriving::default(), OrgLog::default(), OnceLock::new());
+        Self(Arc::new(Shared { db, blobs, arriving, clock, keys, log, setup_token, org_id }))
     }
 
     /// The organisation; 503 `not_founded` while there is none.

@@ -1,25 +1,39 @@
-//! A network that loses answers: between client and server, it swallows what it is told to.
+//! A network between client and server: it counts what passes, and swallows what it is told to.
 
 use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
     task::JoinHandle,
 };
+
+/// Bytes read at once.
+const PIECE: usize = 64 * 1024;
 
 /// A proxy in front of one server.
 pub struct LossyProxy {
     address: SocketAddr,
-    answers: Arc<AtomicUsize>,
-    lose_every: Arc<AtomicUsize>,
+    traffic: Arc<Traffic>,
     accepting: JoinHandle<()>,
+}
+
+/// What has passed, and what is to be lost.
+#[derive(Default)]
+struct Traffic {
+    up: AtomicU64,
+    down: AtomicU64,
+    answers: AtomicUsize,
+    lose_every: AtomicUsize,
 }
 
 impl LossyProxy {
@@ -27,18 +41,18 @@ impl LossyProxy {
     pub async fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let (answers, lose_every) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let (seen, every) = (Arc::clone(&answers), Arc::clone(&lose_every));
+        let traffic = Arc::new(Traffic::default());
+        let passing = Arc::clone(&traffic);
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (seen, every) = (Arc::clone(&seen), Arc::clone(&every));
+                let traffic = Arc::clone(&passing);
                 tokio::spawn(async move {
                     // However a connection ends is the client's to notice.
-                    let _ended = forward(client, server, &seen, &every).await;
+                    let _ended = forward(client, server, &traffic).await;
                 });
             }
         });
-        Self { address, answers, lose_every, accepting }
+        Self { address, traffic, accepting }
     }
 
     /// Where clients connect.
@@ -48,12 +62,22 @@ impl LossyProxy {
 
     /// From now on every `n`th answer is lost: the server has done its work, the client never hears of it.
     pub fn lose_every(&self, n: usize) {
-        self.lose_every.store(n, Ordering::Relaxed);
+        self.traffic.lose_every.store(n, Ordering::Relaxed);
     }
 
     /// Answers seen until now, lost ones included.
     pub fn answers(&self) -> usize {
-        self.answers.load(Ordering::Relaxed)
+        self.traffic.answers.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that clients have sent until now, of heads and bodies.
+    pub fn bytes_up(&self) -> u64 {
+        self.traffic.up.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that the server has sent until now, of heads and bodies.
+    pub fn bytes_down(&self) -> u64 {
+        self.traffic.down.load(Ordering::Relaxed)
     }
 }
 
@@ -63,31 +87,44 @@ impl Drop for LossyProxy {
     }
 }
 
-async fn forward(
-    client: TcpStream,
-    server: SocketAddr,
-    answers: &AtomicUsize,
-    lose_every: &AtomicUsize,
-) -> std::io::Result<()> {
+async fn forward(client: TcpStream, server: SocketAddr, traffic: &Arc<Traffic>) -> std::io::Result<()> {
     let server = TcpStream::connect(server).await?;
-    let (mut from_client, mut to_client) = client.into_split();
-    let (mut from_server, mut to_server) = server.into_split();
-    let requests = tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
-    let mut piece = vec![0; 64 * 1024];
+    let (from_client, mut to_client) = client.into_split();
+    let (mut from_server, to_server) = server.into_split();
+    let requests = tokio::spawn(forward_requests(from_client, to_server, Arc::clone(traffic)));
+    let mut piece = vec![0; PIECE];
     loop {
         let length = from_server.read(&mut piece).await?;
         if length == 0 {
             break;
         }
         if piece.starts_with(b"HTTP/1.1 ") {
-            let number = answers.fetch_add(1, Ordering::Relaxed) + 1;
-            let every = lose_every.load(Ordering::Relaxed);
+            let number = traffic.answers.fetch_add(1, Ordering::Relaxed) + 1;
+            let every = traffic.lose_every.load(Ordering::Relaxed);
             if every > 0 && number.is_multiple_of(every) {
                 break;
             }
         }
+        traffic.down.fetch_add(length as u64, Ordering::Relaxed);
         to_client.write_all(&piece[..length]).await?;
     }
     requests.abort();
     Ok(())
+}
+
+/// Passes on all that a client sent, also when it has gone meanwhile.
+async fn forward_requests(
+    mut from_client: OwnedReadHalf,
+    mut to_server: OwnedWriteHalf,
+    traffic: Arc<Traffic>,
+) -> std::io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    loop {
+        let length = from_client.read(&mut piece).await?;
+        if length == 0 {
+            return Ok(());
+        }
+        traffic.up.fetch_add(length as u64, Ordering::Relaxed);
+        to_server.write_all(&piece[..length]).await?;
+    }
 }

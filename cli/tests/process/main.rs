@@ -5,6 +5,7 @@ mod bad_input;
 mod contract;
 mod deliver;
 mod durability;
+mod kills;
 mod people;
 mod readme;
 mod resume;

@@ -222,8 +222,13 @@ impl World {
 
     /// Founded, on a server with these arguments.
     pub fn on(folder: TempDir, arguments: &[&str]) -> Self {
+        Self::reached_by(folder, arguments, |server| server.url.clone())
+    }
+
+    /// The same; people reach the server under another address.
+    pub fn reached_by(folder: TempDir, arguments: &[&str], url: impl FnOnce(&Server) -> String) -> Self {
         let server = Server::start(arguments);
-        let ops = Home::new(folder.path(), "ops", &server.url);
+        let ops = Home::new(folder.path(), "ops", &url(&server));
         let token = server.setup_token.clone().expect("a setup token at the first start");
         ops.json(&["init", "--setup-token", &token, "--email", OPS, "--org", "Example & Co"]).ok();
         Self { server, ops, folder }

@@ -16,6 +16,7 @@ use crate::{
     progress::{Meter, OnProgress},
     signed_in::{Inner, SignedIn},
     source::{NewFile, Source},
+    wire::Wire,
 };
 
 /// Whether a file may be uploaded that was uploaded from this device before and has not changed since.
@@ -207,11 +208,11 @@ impl Inner {
         meter.advance(done.keys().map(content).sum());
         let source = Source::open(path).await?;
         let journal = Mutex::new(journal);
-        let (journal_of, meter) = (&journal, &meter);
+        let (journal_of, meter, wire) = (&journal, &meter, &Wire::new());
         let wanted = |index| !done.contains_key(&index);
         content::seal_all(source.file, &fresh.sealing(), wanted, |part| async move {
             self.record(journal_of, &part)?;
-            self.put(fresh, &part).await?;
+            self.put(fresh, &part, wire).await?;
             meter.advance(part.content);
             Ok(())
         })

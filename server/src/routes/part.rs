@@ -1,5 +1,7 @@
 //! Parts of an upload.
 
+use std::time::Duration;
+
 use axum::{
     Json as Answer,
     extract::{Request, State},
@@ -32,6 +34,9 @@ use crate::{
     state::AppState,
 };
 
+/// Longest wait of whoever asks which parts there are for those that are still arriving.
+const SETTLING: Duration = Duration::from_secs(5);
+
 /// What a request announces about its body.
 #[derive(Clone, Copy)]
 struct Announced {
@@ -57,6 +62,7 @@ pub(super) async fn put(
 ) -> Result<StatusCode, ApiError> {
     let target = Target { version: VersionKey { file_id, version }, index, owner: member.user_id() };
     let version = known_version(&state, target).await?;
+    let arrival = state.arriving.enter(target.version);
     let announced = announced(request.headers(), index)?;
     let mut tx = state.db.read().await?;
     let stored = part::find(&mut tx, target.version, index).await?;
@@ -67,7 +73,11 @@ pub(super) async fn put(
         return decided;
     }
     // In a task of its own, because it must not stop between blob and row when the client goes away.
-    let task = tokio::spawn(async move { store(&state, target, announced, request).await });
+    let task = tokio::spawn(async move {
+        let outcome = store(&state, target, announced, request).await;
+        drop(arrival);
+        outcome
+    });
     task.await.unwrap_or_else(|error| Err(ApiError::internal(&error)))
 }
 
@@ -189,7 +199,8 @@ impl From<PutError> for ApiError {
 }
 
 /// `GET /files/{file_id}/versions/{version}/parts`: to the owner also while uploading, to recipients once live. A
-/// recipient whose last download is under way may read it too.
+/// recipient whose last download is under way may read it too. Of an upload that was just cut off, parts that arrived
+/// whole count: the answer waits for those that are being stored.
 pub(super) async fn digests(
     State(state): State<AppState>,
     member: Member,
@@ -199,7 +210,12 @@ pub(super) async fn digests(
     let key = VersionKey { file_id, version };
     let mut tx = state.db.read().await?;
     let total = match file::version(&mut tx, key, member.user_id()).await? {
-        Some(own) if own.state == FileState::Uploading => part::total(&mut tx, key).await?,
+        Some(own) if own.state == FileState::Uploading => {
+            drop(tx);
+            state.arriving.settled(key, SETTLING).await;
+            tx = state.db.read().await?;
+            part::total(&mut tx, key).await?
+        }
         _ => {
             let row = readable(&state, &mut tx, file_id, member.user_id(), By::AnyTicket).await?;
             let access = row.access(member.user_id())?;
