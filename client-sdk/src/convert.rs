@@ -40,6 +40,7 @@ verification!(
     CheckpointError,
     ContentError,
     CredentialError,
+    FoundingError,
     LogError,
     MakeReceiptError,
     MetadataError,
@@ -71,7 +72,6 @@ macro_rules! input {
 
 input!(
     EmailError => "Give an address like name@example.org.",
-    FoundingError => "Choose another name for the organisation.",
     InviteError => "Check the address, and that your own account is active.",
     SizeError => "One file holds at most 512 GiB.",
 );

@@ -13,7 +13,7 @@ use crate::{
     error::Result,
     file::{Claimed, OpenFile},
     list::{OwnFile, ShareInfo, SharedFile, info, share_info, shared_file},
-    log_sync,
+    log_sync, pages,
     pairs::Pairs,
     signed_in::{Inner, SignedIn},
     transport::Call,
@@ -66,19 +66,12 @@ impl Inner {
     }
 
     async fn all_shares(&self, log: &Log, directory: &Directory, file: &OpenFile) -> Result<Vec<ShareInfo>> {
-        let mut shares = Vec::new();
-        let mut query = PageQuery { cursor: None, limit: Some(MAX_PAGE) };
-        loop {
-            let page: ApiPage<ShareView> =
-                self.caller.query(Call::new(routes::SHARES, &[&file.file_id()]), &query).await?;
-            let is_last = page.next_cursor.is_none() || page.items.is_empty();
-            for view in &page.items {
-                shares.push(share_info(log, directory, file, view)?);
-            }
-            if is_last {
-                return Ok(shares);
-            }
-            query.cursor = page.next_cursor;
-        }
+        let file_id = file.file_id();
+        let fetch = |cursor| async move {
+            let query = PageQuery { cursor, limit: Some(MAX_PAGE) };
+            self.caller.query::<ApiPage<ShareView>>(Call::new(routes::SHARES, &[&file_id]), &query).await
+        };
+        let views = pages::all(fetch).await?;
+        views.iter().map(|view| share_info(log, directory, file, view)).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! Who is in the organisation: addresses and names, each verified against what was certified in the log.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sealpost_api::{
     account::{AccountStatus, MemberView},
@@ -13,6 +13,7 @@ use sealpost_crypto::{email::EmailAddress, id::UserId, log::Log, opening::Verifi
 use crate::{
     caller::Caller,
     error::{Error, ErrorKind, Result},
+    pages,
     transport::Call,
 };
 
@@ -31,25 +32,21 @@ pub struct Person {
 pub(crate) struct Directory {
     openings: HashMap<UserId, VerifiedOpening>,
     /// Unverified: only ever used to explain why somebody can't be reached.
-    pending: Vec<EmailAddress>,
+    pending: HashSet<EmailAddress>,
 }
 
 impl Directory {
     /// Fetches and verifies. One opening that does not agree with the log spoils all: the server relabels people.
     pub(crate) async fn fetch(caller: &Caller, log: &Log) -> Result<Self> {
-        let mut directory = Self { openings: HashMap::new(), pending: Vec::new() };
-        let mut query = PageQuery { cursor: None, limit: Some(MAX_PAGE) };
-        loop {
-            let page: Page<MemberView> = caller.query(Call::new(routes::MEMBERS, &[]), &query).await?;
-            let empty = page.items.is_empty();
-            for member in page.items {
-                directory.add(member, log)?;
-            }
-            if page.next_cursor.is_none() || empty {
-                return Ok(directory);
-            }
-            query.cursor = page.next_cursor;
+        let mut directory = Self { openings: HashMap::new(), pending: HashSet::new() };
+        let fetch = |cursor| async move {
+            let query = PageQuery { cursor, limit: Some(MAX_PAGE) };
+            caller.query::<Page<MemberView>>(Call::new(routes::MEMBERS, &[]), &query).await
+        };
+        for member in pages::all(fetch).await? {
+            directory.add(member, log)?;
         }
+        Ok(directory)
     }
 
     fn add(&mut self, member: MemberView, log: &Log) -> Result<()> {
@@ -57,7 +54,7 @@ impl Directory {
             let opening = log.verify_opening(member.opening)?;
             self.openings.insert(opening.user_id(), opening);
         } else if member.status == AccountStatus::Pending {
-            self.pending.push(member.opening.email);
+            self.pending.insert(member.opening.email);
         }
         Ok(())
     }

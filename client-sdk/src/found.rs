@@ -9,7 +9,7 @@ use sealpost_api::{
 use sealpost_crypto::{
     email::EmailAddress,
     id::{Digest, UserId},
-    log::{Founding, Log},
+    log::{Founding, FoundingError, Log},
     opening::Opening,
     password::Password,
     secret::{AccountKey, AccountSeed},
@@ -62,7 +62,7 @@ impl Anonymous {
             nonce: Digest::random(),
         };
         let seed = AccountSeed::random();
-        let (log, account) = Log::create(&seed, founding)?;
+        let (log, account) = Log::create(&seed, founding).map_err(unusable_name)?;
         let registrant =
             Registrant { email: request.email, seed, account, account_key: Some(AccountKey::random()) };
         let (message, state) = registrant.start(&request.password)?;
@@ -88,5 +88,15 @@ impl Anonymous {
 
     pub(crate) async fn send_founding(&self, found: &Found) -> Result<NewSession> {
         self.transport.call(Call::new(routes::ORGANISATION, &[]), &Auth::Nobody, Some(found)).await
+    }
+}
+
+/// A name is the founder's own input; everything else in a genesis comes from the server or from this device.
+fn unusable_name(failure: FoundingError) -> Error {
+    match failure {
+        FoundingError::Name => {
+            Error::invalid(failure.to_string()).with_hint("Choose another name for the organisation.")
+        }
+        other => other.into(),
     }
 }

@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     error::{Error, ErrorKind, Result},
+    pages,
     session::now,
     signed_in::{Inner, SignedIn},
     transport::Call,
@@ -198,26 +199,15 @@ impl Inner {
 
     /// Our own invites that were accepted and not certified yet.
     async fn accepted_invites(&self) -> Result<Vec<(InviteId, AcceptanceView)>> {
-        let mut accepted = Vec::new();
-        let mut query =
-            InviteQuery { state: Some(InviteState::Accepted), cursor: None, limit: Some(MAX_PAGE) };
-        loop {
-            let page: Page<InviteView> = self.caller.query(Call::new(routes::INVITES, &[]), &query).await?;
-            let is_last = page.next_cursor.is_none() || page.items.is_empty();
-            let ours = |view: &InviteView| {
-                view.offer.claim::<Offer>().is_ok_and(|offer| offer.signer == self.profile.user_id)
-            };
-            accepted.extend(
-                page.items
-                    .into_iter()
-                    .filter(ours)
-                    .filter_map(|view| Some((view.invite_id, view.acceptance?))),
-            );
-            if is_last {
-                return Ok(accepted);
-            }
-            query.cursor = page.next_cursor;
-        }
+        let fetch = |cursor| async move {
+            let query = InviteQuery { state: Some(InviteState::Accepted), cursor, limit: Some(MAX_PAGE) };
+            self.caller.query::<Page<InviteView>>(Call::new(routes::INVITES, &[]), &query).await
+        };
+        let ours = |view: &InviteView| {
+            view.offer.claim::<Offer>().is_ok_and(|offer| offer.signer == self.profile.user_id)
+        };
+        let views = pages::all(fetch).await?.into_iter().filter(ours);
+        Ok(views.filter_map(|view| Some((view.invite_id, view.acceptance?))).collect())
     }
 
     /// Whether an invite needs no more thought: its account is in the log, or it can't be certified any more.

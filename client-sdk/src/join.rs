@@ -60,7 +60,9 @@ impl Anonymous {
             offer: view.offer,
             mac: view.offer_mac,
             sealed_opening: view.sealed_opening,
-            email: view.email.parse()?,
+            email: view.email.parse().map_err(|_| {
+                Error::verification("offer_email", "the server shows an invite to no address")
+            })?,
         };
         let offer = VerifiedOffer::verify(sealed, &code, &log, now())?;
         let inviter =

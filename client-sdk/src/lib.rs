@@ -27,6 +27,7 @@ mod log_sync;
 mod login;
 mod new_account;
 mod outbox;
+mod pages;
 mod pairs;
 mod progress;
 mod register;

@@ -14,6 +14,10 @@ const MAX_EXTENSION: usize = 32;
 /// What stands for a name of which nothing is left.
 const NAMELESS: &str = "file";
 
+/// A dot hides a file, and programs read settings and commands from some of those (`.profile`); a hyphen makes
+/// commands take it for an option.
+const SPECIAL_IN_FRONT: [char; 2] = ['.', '-'];
+
 /// A name that can be written into a folder on any system, and stays in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SafeName(String);
@@ -38,14 +42,15 @@ impl AsRef<std::path::Path> for SafeName {
 }
 
 /// Makes a name safe to write: NFC, at most [`MAX_FILE_NAME`] bytes, never empty, no separators, control or
-/// text-direction characters, not only dots, no device name of Windows, no dot or space at either end that a
-/// system would drop. What is not allowed becomes `_`. Making a safe name safe changes nothing.
+/// text-direction characters, not only dots, no device name of Windows, no dot or space at the end that a system
+/// would drop, no dot or hyphen in front. What is not allowed becomes `_`. Making a safe name safe changes nothing.
 pub fn safe_file_name(name: &str) -> SafeName {
     let replaced: String = name.nfc().map(|c| if is_unsafe_in_file_name(c) { '_' } else { c }).collect();
     let trimmed = replaced.trim_start().trim_end_matches(is_dropped_at_end);
     let named = match trimmed {
         "" => NAMELESS.to_owned(),
         device if is_device(device) => format!("_{device}"),
+        special if special.starts_with(SPECIAL_IN_FRONT) => format!("_{}", &special[1..]),
         fine => fine.to_owned(),
     };
     SafeName(shortened(named))
@@ -129,7 +134,7 @@ mod tests {
     #[test]
     fn honest_names_stay() {
         for name in
-            ["report.pdf", "Übersicht 2025.xlsx", ".profile", "a", "会計.tar.gz", "👩‍👩‍👧.png", "COMMON.txt"]
+            ["report.pdf", "Übersicht 2025.xlsx", "_profile", "a", "会計.tar.gz", "👩‍👩‍👧.png", "COMMON.txt"]
         {
             assert_eq!(safe_file_name(name).as_str(), name);
             assert_eq!(display_name(name), name);
@@ -146,12 +151,14 @@ mod tests {
             (" . ", "file"),
             ("\t\n", "__"),
             ("/etc/passwd", "_etc_passwd"),
-            ("../../x", ".._.._x"),
-            ("..\\x", ".._x"),
+            ("../../x", "_._.._x"),
+            ("..\\x", "_._x"),
             ("C:\\x", "C__x"),
             ("a\0b", "a_b"),
             ("x\u{1b}[2J", "x_[2J"),
             ("invoice\u{202e}fdp.exe", "invoice_fdp.exe"),
+            (".profile", "_profile"),
+            ("-rf", "_rf"),
             ("name. . ", "name"),
             ("  name", "name"),
             ("nul", "_nul"),
@@ -190,7 +197,7 @@ mod tests {
             let text = safe.as_str();
             prop_assert!(!text.is_empty() && text.len() <= MAX_FILE_NAME);
             prop_assert!(!text.contains(is_unsafe_in_file_name));
-            prop_assert!(!text.ends_with(is_dropped_at_end) && !is_device(text));
+            prop_assert!(!text.ends_with(is_dropped_at_end) && !text.starts_with(SPECIAL_IN_FRONT) && !is_device(text));
             prop_assert_eq!(std::path::Path::new(text).components().count(), 1);
             prop_assert_eq!(safe_file_name(text), safe.clone());
         }

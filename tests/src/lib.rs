@@ -9,6 +9,7 @@
     reason = "test code fails by panicking, with the place and the reason"
 )]
 
+pub mod adversary;
 pub mod backend;
 pub mod http;
 pub mod logs;
@@ -50,6 +51,30 @@ macro_rules! on_every_backend {
 
             #[tokio::test(flavor = "multi_thread")]
             async fn postgres_database() {
+                body($crate::TestServer::start($crate::Backend::POSTGRES_DATABASE).await).await;
+            }
+        }
+    )* };
+}
+
+/// Makes one test per database of each `async fn name(server: TestServer) { … }`, each with the blob store that the
+/// server chooses for it by itself.
+#[macro_export]
+macro_rules! on_both_databases {
+    ($($(#[$meta:meta])* async fn $name:ident($($argument:tt)*) $body:block)*) => { $(
+        $(#[$meta])*
+        mod $name {
+            use super::*;
+
+            async fn body($($argument)*) $body
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn sqlite() {
+                body($crate::TestServer::start($crate::Backend::SQLITE_FOLDER).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn postgres() {
                 body($crate::TestServer::start($crate::Backend::POSTGRES_DATABASE).await).await;
             }
         }

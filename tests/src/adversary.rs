@@ -1,0 +1,244 @@
+//! A malicious server: a real one behind a proxy that reads all traffic and rewrites what it is told to. Clients
+//! are the unmodified SDK and the unmodified program.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
+    response::Response,
+};
+use sealpost_api::routes::Route;
+use serde_json::Value;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::{
+    http::install_tls,
+    search::{Needle, Place, find},
+    server::TestServer,
+};
+
+/// What a client asked.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Method.
+    pub method: String,
+    /// Path with its query.
+    pub path: String,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Bytes,
+}
+
+/// What it is answered.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// Status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Bytes,
+}
+
+/// One request and its answer as the client got it.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// The request, as the client sent it.
+    pub asked: Asked,
+    /// The answer, as the client got it.
+    pub answered: Answered,
+}
+
+/// More than any body of the interface, bytes.
+const MAX_BODY: usize = 64 * 1024 * 1024;
+
+type ChangeRequest = dyn Fn(&mut Asked) + Send;
+type ChangeAnswer = dyn Fn(&Asked, &mut Answered) + Send;
+
+enum Lie {
+    Request(Box<ChangeRequest>),
+    Answer(Box<ChangeAnswer>),
+}
+
+#[derive(Default)]
+struct Mind {
+    lies: Mutex<Vec<(Route, Lie)>>,
+    seen: Mutex<Vec<Exchange>>,
+}
+
+/// The proxy. Honest until it is told a lie.
+pub struct Adversary {
+    address: SocketAddr,
+    mind: Arc<Mind>,
+    serving: JoinHandle<()>,
+}
+
+#[derive(Clone)]
+struct Behind {
+    server: String,
+    client: reqwest::Client,
+    mind: Arc<Mind>,
+}
+
+impl Adversary {
+    /// Takes its place before `server`.
+    pub async fn before(server: &TestServer) -> Self {
+        install_tls();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let mind = Arc::new(Mind::default());
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let behind = Behind { server: server.url(), client, mind: Arc::clone(&mind) };
+        let app = Router::new().fallback(pass).with_state(behind);
+        let serving = tokio::spawn(async move {
+            // Ends when the test drops the proxy.
+            let _ended = axum::serve(listener, app).await;
+        });
+        Self { address, mind, serving }
+    }
+
+    /// Where clients connect.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// From now on, answers of `route` are changed by `lie`.
+    pub fn answers(&self, route: Route, lie: impl Fn(&Asked, &mut Answered) + Send + 'static) {
+        held(&self.mind.lies).push((route, Lie::Answer(Box::new(lie))));
+    }
+
+    /// From now on, the JSON of successful answers of `route` is changed by `lie`.
+    pub fn json(&self, route: Route, lie: impl Fn(&mut Value) + Send + 'static) {
+        self.answers(route, move |_, answered| answered.edit(&lie));
+    }
+
+    /// From now on, requests to `route` are changed by `lie` before the server sees them.
+    pub fn requests(&self, route: Route, lie: impl Fn(&mut Asked) + Send + 'static) {
+        held(&self.mind.lies).push((route, Lie::Request(Box::new(lie))));
+    }
+
+    /// Lies no more.
+    pub fn repent(&self) {
+        held(&self.mind.lies).clear();
+    }
+
+    /// Everything that went through since the last call of [`Adversary::forget`].
+    pub fn seen(&self) -> Vec<Exchange> {
+        held(&self.mind.seen).clone()
+    }
+
+    /// Requests to `route` that went through.
+    pub fn seen_of(&self, route: Route) -> Vec<Exchange> {
+        self.seen().into_iter().filter(|seen| is(&route, &seen.asked)).collect()
+    }
+
+    /// Forgets what went through.
+    pub fn forget(&self) {
+        held(&self.mind.seen).clear();
+    }
+
+    /// Asserts that no secret left a client: not in a path, a header or a body; not raw, in hex or in base64.
+    #[track_caller]
+    pub fn learned_none_of(&self, needles: &[Needle]) {
+        let mut places = Vec::new();
+        for Exchange { asked, .. } in self.seen() {
+            let head = format!("{} {}\n{:?}", asked.method, asked.path, asked.headers);
+            let name = format!("{} {}", asked.method, asked.path);
+            places.push(Place { name: format!("the head of {name}"), bytes: head.into_bytes() });
+            places.push(Place { name, bytes: asked.body.to_vec() });
+        }
+        let found = find(&places, needles);
+        assert!(found.is_empty(), "left a client:\n{}", found.join("\n"));
+    }
+}
+
+impl Drop for Adversary {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl Answered {
+    /// Changes the JSON of a successful answer.
+    pub fn edit(&mut self, lie: impl Fn(&mut Value)) {
+        if !self.status.is_success() {
+            return;
+        }
+        if let Ok(mut value) = serde_json::from_slice(&self.body) {
+            lie(&mut value);
+            self.say(&value);
+        }
+    }
+
+    /// Says something else.
+    pub fn say(&mut self, value: &Value) {
+        self.body = serde_json::to_vec(value).expect("JSON").into();
+    }
+}
+
+/// Whether a request is one of `route`.
+fn is(route: &Route, asked: &Asked) -> bool {
+    let path = asked.path.split('?').next().unwrap_or_default();
+    let (mut wanted, mut given) = (route.path.split('/'), path.split('/'));
+    let fits = |wanted: &str, given: &str| wanted.starts_with('{') || wanted == given;
+    asked.method == route.method
+        && wanted.clone().count() == given.clone().count()
+        && wanted.all(|segment| given.next().is_some_and(|other| fits(segment, other)))
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn pass(State(behind): State<Behind>, request: Request) -> Response {
+    let original = asked(request).await;
+    let mut sent = original.clone();
+    for (route, lie) in &*held(&behind.mind.lies) {
+        if let Lie::Request(lie) = lie
+            && is(route, &original)
+        {
+            lie(&mut sent);
+        }
+    }
+    let mut answered = forward(&behind, sent).await;
+    for (route, lie) in &*held(&behind.mind.lies) {
+        if let Lie::Answer(lie) = lie
+            && is(route, &original)
+        {
+            lie(&original, &mut answered);
+        }
+    }
+    held(&behind.mind.seen).push(Exchange { asked: original, answered: answered.clone() });
+    let mut response = Response::new(Body::from(answered.body));
+    *response.status_mut() = answered.status;
+    *response.headers_mut() = answered.headers;
+    response
+}
+
+async fn asked(request: Request) -> Asked {
+    let (head, body) = request.into_parts();
+    let path = head.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+    let body = to_bytes(body, MAX_BODY).await.unwrap_or_default();
+    Asked { method: head.method.to_string(), path, headers: head.headers, body }
+}
+
+async fn forward(behind: &Behind, asked: Asked) -> Answered {
+    let method = reqwest::Method::from_bytes(asked.method.as_bytes()).expect("a method");
+    let mut headers = asked.headers;
+    headers.remove(header::HOST);
+    headers.remove(header::CONTENT_LENGTH);
+    let url = format!("{}{}", behind.server, asked.path);
+    let request = behind.client.request(method, url).headers(headers).body(asked.body);
+    let response = request.send().await.expect("the server did not answer");
+    let (status, mut headers) = (response.status(), response.headers().clone());
+    headers.remove(header::CONTENT_LENGTH);
+    headers.remove(header::TRANSFER_ENCODING);
+    Answered { status, headers, body: response.bytes().await.expect("the answer was cut") }
+}

@@ -1,0 +1,15 @@
+//! The attack catalogue: a malicious server between an unmodified client and a real one. One test a row, named by
+//! the row's id; each asserts what the victim sees, that nothing is left at the final path, that no secret left the
+//! client, and that the same run without the attack succeeds.
+//!
+//! `docs/threat-model.md` says for each row which test plays it and where the defence stands.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code fails by panicking")]
+
+mod accounts;
+mod content;
+mod invites;
+mod keys;
+mod leakage;
+mod pairs;
+mod scene;
+mod sharing;
