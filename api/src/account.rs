@@ -50,6 +50,30 @@ pub struct AccountView {
     /// Who invited it: the Ops member who must come online while it is pending. Absent for the founder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inviter: Option<UserId>,
+    /// Its own address and name behind the subject that was certified: how somebody who comes with a recovery kit
+    /// alone learns, and verifies, whose account it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<Opening>,
+}
+
+/// `POST /account/credential/challenge`: first message of a new password's OPAQUE registration. Changes nothing; the
+/// answer is a [`crate::auth::RegisterChallenge`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CredentialRegister {
+    /// OPAQUE registration request, 32 bytes.
+    pub request: Base64,
+}
+
+/// `PUT /account/credential`: a new password. Idempotent by the credential; 409 `credential_changed` if the stored
+/// one is not the one that this follows. Ends every other session of the account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChangeCredential {
+    /// OPAQUE registration record, 192 bytes.
+    pub opaque_record: Base64,
+    /// Signed by the account's current key; names the hashes of the two beside it, and the credential before.
+    pub credential: RawRecord,
+    /// The account seed, sealed under the new password.
+    pub envelope: Base64,
 }
 
 /// `GET` and `PUT /account/vault`. A `PUT` names `version` = stored version + 1 and `previous` = SHA-256 of the

@@ -41,7 +41,7 @@ pub struct FounderRegister {
     pub request: Base64,
 }
 
-/// Answer to [`FounderRegister`] and [`crate::invite::InviteRegister`].
+/// Answer to [`FounderRegister`], [`crate::invite::InviteRegister`] and [`crate::account::CredentialRegister`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RegisterChallenge {
     /// OPAQUE registration response, 64 bytes.

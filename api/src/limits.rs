@@ -52,5 +52,5 @@ pub const CERTIFY_GRACE_SECONDS: u64 = sealpost_crypto::invite::CERTIFY_GRACE;
 pub const MAX_LOGIN_ATTEMPTS: u32 = 10;
 /// Window in which sign-in attempts are counted, seconds.
 pub const LOGIN_WINDOW_SECONDS: u64 = 600;
-/// How far a signer's clock may be ahead of the server's, seconds.
-pub const CLOCK_SKEW_SECONDS: u64 = 600;
+/// How far a signer's clock may be ahead of the server's, seconds; for signing in by key also behind.
+pub const CLOCK_SKEW_SECONDS: u64 = sealpost_crypto::login::MAX_CLOCK_SKEW;

@@ -61,6 +61,8 @@ codes! {
     RoleForbidden = "role_forbidden", 403, "Not allowed for this role";
     /// The account is not certified yet.
     AccountPending = "account_pending", 403, "The account is not certified yet";
+    /// The account was replaced, or its membership has ended. Told only to who holds its key.
+    AccountEnded = "account_ended", 403, "The account has ended";
     /// It does not exist, or is not the caller's to see.
     NotFound = "not_found", 404, "Not found";
     /// The path exists, the method does not.
@@ -73,6 +75,8 @@ codes! {
     PairConflict = "pair_conflict", 409, "Another record holds this place";
     /// The stored vault is another than the one this change starts from.
     VaultConflict = "vault_conflict", 409, "The vault was changed meanwhile";
+    /// The stored credential is another than the one this change follows.
+    CredentialChanged = "credential_changed", 409, "The account's password was changed meanwhile";
     /// The id is in use for something else.
     IdTaken = "id_taken", 409, "The id is already in use";
     /// A part with other content is stored under this index.

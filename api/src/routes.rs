@@ -99,6 +99,10 @@ routes! {
 
     /// The signed-in account.
     ACCOUNT = "GET" "/account", Session, None;
+    /// OPAQUE registration request → response, and a nonce: begins a change of the password.
+    CREDENTIAL_CHALLENGE = "POST" "/account/credential/challenge", Session, None;
+    /// Changes the password: credential, OPAQUE record and envelope at once.
+    PUT_CREDENTIAL = "PUT" "/account/credential", Session, None;
     /// The sealed vault.
     VAULT = "GET" "/account/vault", Session, None;
     /// Replaces the vault (compare and swap).

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-pub use account::{InitArgs, InviteArgs, JoinArgs, LoginArgs, RoleArg};
+pub use account::{InitArgs, InviteArgs, JoinArgs, LoginArgs, PasswdArgs, RecoverArgs, RoleArg};
 pub use deliver::DeliverArgs;
 pub use file::{
     DemoArgs, DownloadArgs, InfoArgs, ListArgs, ReceiptsArgs, RmArgs, ShareArgs, TermsArgs, UnshareArgs,
@@ -90,6 +90,10 @@ pub enum Command {
     Logout,
     /// Who is signed in, and where
     Whoami,
+    /// Change your password
+    Passwd(PasswdArgs),
+    /// Set a new password with your recovery kit, when the old one is lost
+    Recover(RecoverArgs),
     /// Seal files and store them; share them at once with --to
     Upload(UploadArgs),
     /// Deliver a whole list of files and people; again does only what is missing
@@ -151,6 +155,9 @@ mod tests {
             "sealpost login --email a@example.org -y",
             "sealpost logout -q",
             "sealpost whoami --home h --json",
+            "sealpost passwd --new-password-file n --password-file p",
+            "sealpost recover --server https://h --kit-file k --json",
+            "sealpost recover --kit-file -",
             "sealpost upload a b - --name x --to x@example.org y@example.org --note n --expires 30d --downloads 3",
             "sealpost deliver list.csv --dry-run --json",
             "sealpost deliver -",

@@ -16,7 +16,9 @@ mod login;
 mod logout;
 mod ls;
 mod man;
+mod passwd;
 mod receipts;
+mod recover;
 mod rm;
 mod serve;
 mod share;
@@ -75,6 +77,8 @@ async fn client(command: Command, context: &Context) -> Outcome {
         Command::Login(args) => login::run(args, context).await,
         Command::Logout => logout::run(context).await,
         Command::Whoami => whoami::run(context).await,
+        Command::Passwd(args) => passwd::run(args, context).await,
+        Command::Recover(args) => recover::run(args, context).await,
         Command::Upload(args) => upload::run(args, context).await,
         Command::Deliver(args) => deliver::run(args, context).await,
         Command::Share(args) => share::run(args, context).await,

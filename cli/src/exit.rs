@@ -42,7 +42,7 @@ impl From<ErrorKind> for Exit {
             K::NotSignedIn | K::LoginFailed | K::SetupToken | K::TooManyAttempts => Self::Authentication,
             K::InviteMistyped | K::InviteUnknown | K::InviteEnded => Self::Authentication,
             K::NotFound | K::RecipientUnknown | K::RecipientPending => Self::NotFound,
-            K::Forbidden | K::AccountPending | K::Conflict => Self::Forbidden,
+            K::Forbidden | K::AccountPending | K::AccountEnded | K::Conflict => Self::Forbidden,
             K::Verification => Self::Verification,
             K::LocalFile | K::SourceChanged | K::DestinationExists | K::State => Self::LocalFile,
             K::Interrupted => Self::Interrupted,

@@ -7,6 +7,7 @@ mod context;
 mod exit;
 mod failure;
 mod hint;
+mod kit;
 mod output;
 mod printer;
 mod progress;

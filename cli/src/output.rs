@@ -11,7 +11,7 @@ mod report;
 mod share;
 mod shell;
 
-pub use account::{Account, Enrolled, Invite, RecoveryKit, SecretText, SignedOut, Started};
+pub use account::{Account, Enrolled, Invite, PasswordChanged, RecoveryKit, SecretText, SignedOut, Started};
 pub use deliver::{DeliveredRow, DeliverySummary};
 pub use demo::{Demo, DemoFile, DemoFinding, DemoSearch, DemoTable};
 pub use file::{

@@ -81,11 +81,16 @@ impl Prompter {
 
     /// An existing password.
     pub async fn password(&self) -> Outcome<Secret> {
+        self.password_as("Password: ").await
+    }
+
+    /// An existing password, asked for with these words.
+    pub async fn password_as(&self, question: &str) -> Outcome<Secret> {
         match &self.source {
             PasswordSource::File(path) => secret_file(path),
             PasswordSource::Stdin => blocking(|| first_line(io::stdin().lock(), "standard input")).await,
             PasswordSource::Environment(password) => Ok(password.clone()),
-            PasswordSource::Terminal => self.hidden("Password: ").await,
+            PasswordSource::Terminal => self.hidden(question).await,
         }
     }
 
@@ -95,6 +100,23 @@ impl Prompter {
             let password = self.password().await?;
             return check_new(&password).map(|()| password);
         }
+        self.ask_new().await
+    }
+
+    /// A new password beside the current one: from `file`, else asked for.
+    pub async fn replacement(&self, file: Option<&Path>) -> Outcome<Secret> {
+        match file {
+            Some(path) => {
+                let password = secret_file(path)?;
+                check_new(&password).map(|()| password)
+            }
+            None if self.interactive() => self.ask_new().await,
+            None => Err(Failure::usage("no new password was given, and there is nobody to ask")
+                .hint("Add --new-password-file FILE.")),
+        }
+    }
+
+    async fn ask_new(&self) -> Outcome<Secret> {
         loop {
             let password =
                 self.hidden(&format!("New password (at least {MIN_PASSWORD_CHARS} characters): ")).await?;

@@ -37,6 +37,10 @@ impl Caller {
         Self { transport, identity: Identity::Invitee(token) }
     }
 
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
     pub(crate) fn server(&self) -> &ServerUrl {
         self.transport.server()
     }

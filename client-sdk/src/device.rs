@@ -8,6 +8,7 @@
 //! | `log` | the verified log, as it travels | no |
 //! | `admission` | what a joined account expects to be certified as | no |
 //! | `account-key` | second factor of the password; stays after sign-out | yes |
+//! | `password-sent` | the credential that was sent last, until it is known to have arrived | no |
 //! | `pins`, `pair-…` | what this device has seen and won't accept less than | no |
 //! | `outbox-…` | signed records that may not have arrived | no |
 //! | `upload-…` | journals of uploads that were interrupted; the file key is sealed under the vault key | sealed |

@@ -35,6 +35,8 @@ pub enum ErrorKind {
     Forbidden,
     /// This account is not certified yet.
     AccountPending,
+    /// This account was replaced by a new one, or revoked.
+    AccountEnded,
     /// It exists already.
     Conflict,
     /// The server can't be reached, or the connection broke.
@@ -163,6 +165,7 @@ fn kind_of(code: &ErrorCode) -> ErrorKind {
         C::RecipientPending => ErrorKind::RecipientPending,
         C::RoleForbidden => ErrorKind::Forbidden,
         C::AccountPending => ErrorKind::AccountPending,
+        C::AccountEnded => ErrorKind::AccountEnded,
         C::ApiVersion => ErrorKind::Version,
         C::StorageFull => ErrorKind::StorageFull,
         C::Unsupported => ErrorKind::Unsupported,
@@ -175,7 +178,8 @@ fn kind_of(code: &ErrorCode) -> ErrorKind {
         | C::PartConflict
         | C::LogConflict
         | C::PairConflict
-        | C::VaultConflict => ErrorKind::Conflict,
+        | C::VaultConflict
+        | C::CredentialChanged => ErrorKind::Conflict,
         _ => ErrorKind::Server,
     }
 }

@@ -17,9 +17,9 @@ use sealpost_crypto::{
 
 use crate::{
     anonymous::Anonymous,
+    credential::Holder,
     error::{Error, ErrorKind, Result},
     new_account::{NewAccount, Pending},
-    register::Registrant,
     transport::{Auth, Call},
 };
 
@@ -63,27 +63,26 @@ impl Anonymous {
         };
         let seed = AccountSeed::random();
         let (log, account) = Log::create(&seed, founding).map_err(unusable_name)?;
-        let registrant =
-            Registrant { email: request.email, seed, account, account_key: Some(AccountKey::random()) };
-        let (message, state) = registrant.start(&request.password)?;
+        let holder = Holder { email: request.email, seed, account, account_key: Some(AccountKey::random()) };
+        let (message, state) = holder.start(&request.password)?;
         let start = FounderRegister {
             setup_token: request.setup_token.clone(),
             org_id: log.org_id(),
-            email: registrant.email.as_str().to_owned(),
+            email: holder.email.as_str().to_owned(),
             request: message,
         };
         let challenge: RegisterChallenge = self
             .transport
             .call(Call::new(routes::ORGANISATION_REGISTER, &[]), &Auth::Nobody, Some(&start))
             .await?;
-        let registration = registrant.finish(state, challenge, &log).await?;
+        let registration = holder.register(state, challenge, &log).await?;
         let genesis = log
             .entries(0)
             .next()
             .map(|entry| entry.record)
             .ok_or_else(|| Error::internal("the new organisation's log is empty"))?;
         let found = Found { setup_token: request.setup_token, genesis, opening, registration };
-        Ok(NewAccount { anonymous: self, registrant, pending: Pending::Founder(Box::new(found)) })
+        Ok(NewAccount { anonymous: self, holder, pending: Pending::Founder(Box::new(found)) })
     }
 
     pub(crate) async fn send_founding(&self, found: &Found) -> Result<NewSession> {

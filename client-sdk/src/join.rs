@@ -21,11 +21,11 @@ use sealpost_crypto::{
 use crate::{
     anonymous::Anonymous,
     caller::Caller,
+    credential::Holder,
     directory::{Directory, Person},
     error::{Error, Result},
     log_sync,
     new_account::{Invitee, NewAccount, Pending},
-    register::Registrant,
     session::now,
     transport::Call,
 };
@@ -129,13 +129,13 @@ impl InvitePreview {
         let account = Account::derive(&seed, terms.org_id, terms.user_id, 1)?;
         let sealed = invite::accept(&self.offer, &self.code, &account)?;
         let admission = Admission::expected(&self.offer, &account);
-        let registrant = Registrant {
+        let holder = Holder {
             email: self.offer.opening().email().clone(),
             account_key: terms.account_key.then(AccountKey::random),
             seed,
             account,
         };
-        let (message, state) = registrant.start(&password)?;
+        let (message, state) = holder.start(&password)?;
         let challenge: RegisterChallenge = self
             .caller
             .post(
@@ -143,11 +143,11 @@ impl InvitePreview {
                 &InviteRegister { request: message },
             )
             .await?;
-        let registration = registrant.finish(state, challenge, &self.log).await?;
+        let registration = holder.register(state, challenge, &self.log).await?;
         let accept = AcceptInvite { accept: sealed.accept, mac: sealed.mac, registration };
         let invitee =
             Invitee { caller: self.caller, invite_id: self.invite_id, accept, admission, log: self.log };
-        Ok(NewAccount { anonymous: self.anonymous, registrant, pending: Pending::Invitee(Box::new(invitee)) })
+        Ok(NewAccount { anonymous: self.anonymous, holder, pending: Pending::Invitee(Box::new(invitee)) })
     }
 }
 

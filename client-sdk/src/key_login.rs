@@ -6,25 +6,49 @@ use sealpost_api::{
     routes,
 };
 use sealpost_crypto::{
-    account::Account, credential::VerifiedCredential, email::EmailAddress, envelope::Envelope, id::OrgId,
-    keys::AccountKeys, login, secret::AccountSeed,
+    account::Account,
+    credential::VerifiedCredential,
+    email::EmailAddress,
+    envelope::Envelope,
+    id::OrgId,
+    keys::AccountKeys,
+    login::{self, MAX_CLOCK_SKEW},
+    opening::Opening,
+    secret::{AccountKey, AccountSeed},
 };
 
 use crate::{
     anonymous::Anonymous,
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     login::{Opened, check_extends, foreign},
     session::now,
     signed_in::SignedIn,
     transport::{Auth, Call, Transport},
 };
 
+/// An account that its key opened.
+pub(crate) struct KeySignIn {
+    pub me: SignedIn,
+    /// The newest credential that verified.
+    pub credential: VerifiedCredential,
+    /// Whether the account's password goes with an account key.
+    pub account_key: bool,
+}
+
+/// A session that an account's key opened, and what the server gave with it, verified.
+pub(crate) struct KeySession {
+    pub session: NewSession,
+    pub account: Account,
+    pub credential: VerifiedCredential,
+}
+
 impl Anonymous {
     /// Signs in with the account seed, as a recovery kit has it, without the password. `org_id` comes from the kit
     /// too: what the server says about it is only compared.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::LoginFailed`] if the server takes no such key, or this device's clock is off;
+    /// [`crate::ErrorKind::LoginFailed`] if the server takes no such key, or (`clock_off`) this device's clock is off;
+    /// [`crate::ErrorKind::AccountEnded`] if the account was replaced or revoked;
     /// [`crate::ErrorKind::Verification`] if what it returns does not belong to the key, is older than this device
     /// or the account's vault has seen, or belongs to another organisation;
     /// [`crate::ErrorKind::InvalidInput`] if the key is another address's.
@@ -38,15 +62,29 @@ impl Anonymous {
         if self.device.profile()?.is_some_and(|profile| profile.org_id != org_id) {
             return Err(foreign());
         }
-        let (session, account) = authenticate(&self.transport, org_id, &seed).await?;
-        if session.account.email != email.as_str() {
+        self.sign_in_by_key(org_id, seed, Some(email), None).await.map(|found| found.me)
+    }
+
+    /// Without `email` the address is the server's word, held against what was certified in the log.
+    pub(crate) async fn sign_in_by_key(
+        self,
+        org_id: OrgId,
+        seed: AccountSeed,
+        email: Option<&EmailAddress>,
+        key: Option<AccountKey>,
+    ) -> Result<KeySignIn> {
+        let KeySession { session, account, credential } =
+            authenticate(&self.transport, org_id, &seed).await?;
+        if email.is_some_and(|email| session.account.email != email.as_str()) {
             return Err(Error::invalid("this key belongs to another address"));
         }
-        let credential = check_credential(&session, &account)?;
-        let signed_in =
-            self.settle(email, session, Opened { account, seed, sealed_at: None, credential }, None).await?;
-        check_own_state(&signed_in).await?;
-        Ok(signed_in)
+        let email: EmailAddress = session.account.email.parse()?;
+        let opening = session.account.opening.clone();
+        let opened = Opened { account, seed, sealed_at: None, credential: credential.clone() };
+        let me = self.settle(&email, session, opened, key).await?;
+        check_own_state(&me).await?;
+        check_own_address(&me, &email, opening).await?;
+        Ok(KeySignIn { me, account_key: credential.get().account_key, credential })
     }
 }
 
@@ -55,21 +93,26 @@ pub(crate) async fn authenticate(
     transport: &Transport,
     org_id: OrgId,
     seed: &AccountSeed,
-) -> Result<(NewSession, Account)> {
+) -> Result<KeySession> {
     let request = KeyChallengeRequest { signing_key: AccountKeys::derive(seed).signing.public_key() };
     let challenge: KeyChallenge =
         transport.call_once(Call::new(routes::KEY_CHALLENGE, &[]), &Auth::Nobody, &request).await?;
     if challenge.org_id != org_id {
         return Err(foreign());
     }
+    let time = now();
+    if challenge.time.abs_diff(time) > MAX_CLOCK_SKEW {
+        return Err(clock_off(challenge.time, time));
+    }
     let account = Account::derive(seed, org_id, challenge.user_id, challenge.generation)?;
-    let login = KeyLogin { login: login::sign(&account, challenge.nonce, now())?.into_raw() };
+    let login = KeyLogin { login: login::sign(&account, challenge.nonce, time)?.into_raw() };
     let session: NewSession =
         transport.call_once(Call::new(routes::KEY_LOGIN, &[]), &Auth::Nobody, &login).await?;
     if (session.account.org_id, session.account.user_id) != (org_id, account.user_id()) {
         return Err(Error::verification("other_account", "the server answers for another account"));
     }
-    Ok((session, account))
+    let credential = check_credential(&session, &account)?;
+    Ok(KeySession { session, account, credential })
 }
 
 /// The envelope stays closed without the password; the credential says which one it must be.
@@ -94,4 +137,38 @@ async fn check_own_state(signed_in: &SignedIn) -> Result<()> {
         return Err(Error::verification("admission_bundle", "the account was certified with other keys"));
     }
     Ok(())
+}
+
+/// Once certified, an account's address is the one in the log; before that there is only the server's word.
+async fn check_own_address(
+    signed_in: &SignedIn,
+    email: &EmailAddress,
+    opening: Option<Opening>,
+) -> Result<()> {
+    let inner = &signed_in.inner;
+    let (log, user_id) = (inner.log().await, inner.profile.user_id);
+    if log.member(user_id).is_none() {
+        return Ok(());
+    }
+    let opening = opening.filter(|opening| opening.user_id == user_id).ok_or_else(|| {
+        Error::verification("opening_unknown", "the server does not show the account's address")
+    })?;
+    if log.verify_opening(opening)?.email() == email {
+        return Ok(());
+    }
+    Err(Error::verification("opening_mismatch", "the account was certified under another address"))
+}
+
+fn clock_off(server: u64, here: u64) -> Error {
+    let minutes = server.abs_diff(here) / 60;
+    let difference = match minutes {
+        0..120 => format!("{minutes} minutes"),
+        120..2_880 => format!("{} hours", minutes / 60),
+        _ => format!("{} days", minutes / 1_440),
+    };
+    let side = if here > server { "ahead of" } else { "behind" };
+    let message = format!("this device's clock is {difference} {side} the server's");
+    Error::new(ErrorKind::LoginFailed, "clock_off", message).with_hint(
+        "Set the clock that is wrong; signing in with a key takes at most 10 minutes of difference.",
+    )
 }

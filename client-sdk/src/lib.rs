@@ -9,6 +9,7 @@ mod caller;
 mod contacts;
 mod content;
 mod convert;
+mod credential;
 mod deliver;
 mod details;
 mod device;
@@ -29,7 +30,9 @@ mod new_account;
 mod outbox;
 mod pages;
 mod pairs;
+mod passwd;
 mod progress;
+mod recover;
 mod register;
 mod remove;
 mod retry;
@@ -60,13 +63,14 @@ pub use journal::Before;
 pub use list::{FileInfo, OwnFile, Page, ReceiptInfo, Rejected, ShareInfo, SharedFile};
 pub use new_account::NewAccount;
 pub use progress::{OnProgress, Progress};
+pub use recover::Recovery;
 pub use sealpost_api::token::Token;
 pub use sealpost_crypto::{
     email::EmailAddress,
     file_name::{SafeName, display_name, safe_file_name},
     id::{FileId, OrgId, UserId},
     invite::{InviteCode, InviteLink},
-    kit::{KitText, account_key_from_code},
+    kit::{KitError, KitText, RecoveryKit, account_key_from_code, seed_from_words},
     password::Password,
     record::RawRecord,
     records::Role,

@@ -64,7 +64,7 @@ impl Anonymous {
     }
 
     /// OPAQUE: KE1 → KE2 → KE3 → session. Stretching the password takes a noticeable time and 64 MiB.
-    async fn authenticate(
+    pub(crate) async fn authenticate(
         &self,
         email: &EmailAddress,
         input: OpaqueInput,
@@ -116,16 +116,23 @@ impl Anonymous {
         if let Some(key) = &account_key {
             self.device.save_account_key(key)?;
         }
-        self.device.save_seed(&seed)?;
         let signed_in = SignedIn::assemble(caller, self.device, profile, account, log);
+        let inner = &signed_in.inner;
         // A vault that is missing, older or does not open is found now, not in the middle of something.
-        signed_in.inner.vault().await?.check_credential(&credential)?;
+        inner.vault().await?.check_credential(&credential)?;
+        inner.flush(&*inner.log().await).await?;
+        inner.device.save_seed(&seed)?;
         Ok(signed_in)
     }
 }
 
 /// Opens the envelope and holds everything in it against everything beside it.
-fn open(view: &AccountView, org_id: OrgId, key: &EnvelopeKey, account_key: bool) -> Result<Opened> {
+pub(crate) fn open(
+    view: &AccountView,
+    org_id: OrgId,
+    key: &EnvelopeKey,
+    account_key: bool,
+) -> Result<Opened> {
     let envelope = Envelope::parse(&view.envelope.0)?;
     let header = *envelope.header();
     let contents = envelope.open(key)?;

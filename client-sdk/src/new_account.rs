@@ -6,9 +6,9 @@ use sealpost_crypto::{id::InviteId, invite::Admission, kit::KitText, log::Log};
 use crate::{
     anonymous::Anonymous,
     caller::Caller,
+    credential::Holder,
     error::Result,
     join,
-    register::Registrant,
     signed_in::{ADMISSION, SignedIn},
 };
 
@@ -16,7 +16,7 @@ use crate::{
 #[must_use = "nothing is registered before `complete`"]
 pub struct NewAccount {
     pub(crate) anonymous: Anonymous,
-    pub(crate) registrant: Registrant,
+    pub(crate) holder: Holder,
     pub(crate) pending: Pending,
 }
 
@@ -36,23 +36,23 @@ pub(crate) struct Invitee {
 impl NewAccount {
     /// The recovery kit: without it and without the password, the account is lost. Shown once.
     pub fn kit(&self) -> KitText {
-        self.registrant.kit()
+        self.holder.kit()
     }
 
     /// Registers the account and signs it in. May be repeated after a lost connection: the server takes the
     /// same registration once.
     pub async fn complete(self) -> Result<SignedIn> {
-        let Self { anonymous: Anonymous { transport, device }, registrant, pending } = self;
+        let Self { anonymous: Anonymous { transport, device }, holder, pending } = self;
         let anonymous = Anonymous { transport: transport.clone(), device: device.clone() };
         match pending {
             Pending::Founder(found) => {
                 let session = anonymous.send_founding(&found).await?;
-                registrant.settle(device, transport, session, None).await
+                holder.settle(device, transport, session, None).await
             }
             Pending::Invitee(invitee) => {
                 let session = join::send_acceptance(&invitee).await?;
                 device.save(ADMISSION, &invitee.admission)?;
-                registrant.settle(device, transport, session, Some(invitee.log)).await
+                holder.settle(device, transport, session, Some(invitee.log)).await
             }
         }
     }

@@ -18,6 +18,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     key_login,
     transport::{Auth, Call, Transport},
+    vault,
 };
 
 /// An access token with less than this left is replaced before it is used.
@@ -106,14 +107,16 @@ impl Session {
     async fn begin_again(&self) -> Result<Tokens> {
         let profile = self.device.profile()?.ok_or_else(ended)?;
         let seed = self.device.seed()?;
-        let (session, account) = match key_login::authenticate(&self.transport, profile.org_id, &seed).await {
-            Err(error) if error.kind() == ErrorKind::LoginFailed => return Err(ended()),
+        let opened = match key_login::authenticate(&self.transport, profile.org_id, &seed).await {
+            Err(error) if error.code() == "login_failed" => return Err(ended()),
             outcome => outcome?,
         };
-        if (account.user_id(), account.generation()) != (profile.user_id, profile.generation) {
+        if (opened.account.user_id(), opened.account.generation()) != (profile.user_id, profile.generation) {
             return Err(ended());
         }
-        Ok(session.tokens)
+        // The password may have been changed elsewhere; that it was changed back is not possible.
+        vault::pin_credential(&self.device, &opened.credential)?;
+        Ok(opened.session.tokens)
     }
 }
 

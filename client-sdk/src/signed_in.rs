@@ -107,6 +107,11 @@ impl SignedIn {
         &self.inner.profile.server
     }
 
+    /// The account's address.
+    pub fn email(&self) -> &str {
+        &self.inner.profile.email
+    }
+
     /// Who is signed in, by the newest log.
     pub async fn whoami(&self) -> Result<Identity> {
         let inner = &self.inner;

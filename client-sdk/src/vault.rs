@@ -91,13 +91,11 @@ impl Vaulted {
         &self.vault
     }
 
-    /// Holds a credential against the newest that was seen (A14), and pins it.
+    /// Holds a credential against the newest that was seen, and pins it: durable with [`Vaulted::flush`].
     pub(crate) fn check_credential(&mut self, credential: &VerifiedCredential) -> Result<()> {
-        let known = self.seen.pins.credential;
-        credential.check_pin(CredentialPin { epoch: known.sequence, id: known.head })?;
-        let pin = credential.pin();
-        self.seen.pins.credential = Pin { sequence: pin.epoch, head: pin.id };
+        self.seen.pins.credential = raised(self.seen.pins.credential, credential)?;
         self.unsaved = true;
+        self.pins_changed |= self.vault.pins.credential.sequence < self.seen.pins.credential.sequence;
         Ok(())
     }
 
@@ -132,8 +130,7 @@ impl Vaulted {
     /// Makes new pins durable: on this device, and in the vault if it lacks any.
     pub(crate) async fn flush(&mut self, access: VaultAccess<'_>, log: &Log) -> Result<()> {
         if self.unsaved {
-            access.device.save(BLOB, &self.seen)?;
-            self.unsaved = false;
+            self.save(access.device)?;
         }
         if !self.pins_changed {
             return Ok(());
@@ -202,9 +199,33 @@ impl Vaulted {
         self.seen.pins = vault::merge(&mine, &self.vault)?.pins;
         self.seen.vault_version = self.vault.version;
         self.seen.vault_hash = vault::sealed_hash(&self.sealed);
+        self.save(device)
+    }
+
+    fn save(&mut self, device: &Device) -> Result<()> {
+        // A session that began again meanwhile may have pinned a newer credential.
+        if let Some(stored) = device.load::<Seen>(BLOB)?
+            && stored.pins.credential.sequence > self.seen.pins.credential.sequence
+        {
+            self.seen.pins.credential = stored.pins.credential;
+        }
         self.unsaved = false;
         device.save(BLOB, &self.seen)
     }
+}
+
+/// Holds a credential against the newest that this device has seen, and pins it; for where no vault is at hand.
+pub(crate) fn pin_credential(device: &Device, credential: &VerifiedCredential) -> Result<()> {
+    let Some(mut seen) = device.load::<Seen>(BLOB)? else { return Ok(()) };
+    seen.pins.credential = raised(seen.pins.credential, credential)?;
+    device.save(BLOB, &seen)
+}
+
+/// The pin after `credential` was seen; an older or another one is refused.
+fn raised(known: Pin, credential: &VerifiedCredential) -> Result<Pin> {
+    credential.check_pin(CredentialPin { epoch: known.sequence, id: known.head })?;
+    let pin = credential.pin();
+    Ok(Pin { sequence: pin.epoch, head: pin.id })
 }
 
 fn check_not_older(seen: Seen, vault: &Vault, hash: Digest) -> Result<Seen> {

@@ -10,8 +10,9 @@ use crate::{
     records::Login,
 };
 
-/// How far the signer's clock may be from the server's, seconds.
-pub const MAX_CLOCK_SKEW: u64 = 300;
+/// How far the signer's clock may be from the server's, seconds. Wide, because the nonce is what keeps a login from
+/// being replayed: whose records a server takes, it also lets sign in.
+pub const MAX_CLOCK_SKEW: u64 = 600;
 
 failures! {
     /// Why a login record was refused.

@@ -10,6 +10,7 @@ mod blob;
 mod check;
 mod clock;
 mod config;
+mod credential;
 mod db;
 mod extract;
 mod jwt;

@@ -3,23 +3,20 @@
 
 use sealpost_api::{
     account::{AccountStatus, RoleName},
-    auth::{RegisterChallenge, Registration},
-    limits::{MAX_PERSON_NAME, REGISTRATION_SECONDS},
+    auth::Registration,
+    limits::MAX_PERSON_NAME,
     problem::ErrorCode,
 };
 use sealpost_crypto::{
     bundle::VerifiedBundle,
-    credential::{CredentialChange, VerifiedCredential},
-    encoding::Base64,
-    envelope::Envelope,
-    id::{Digest, OrgId, RecordId, UserId},
+    id::{OrgId, RecordId, UserId},
     opening::Opening,
-    password::{self, RegistrationRecord},
     vault,
 };
 use subtle::ConstantTimeEq;
 
 use crate::{
+    credential::{CheckedCredential, Parts},
     db::{
         self, Tx,
         account::{NewAccount, Registered},
@@ -44,42 +41,27 @@ pub(crate) struct Checked<'a> {
     opening: &'a Opening,
     registration: &'a Registration,
     bundle: VerifiedBundle,
-    credential: VerifiedCredential,
-    record: RegistrationRecord,
-}
-
-/// Answers the first message of a registration, and issues the nonce for its credential.
-pub(crate) async fn challenge(
-    state: &AppState,
-    tx: &mut Tx,
-    context: Context,
-    email: &str,
-    request: &Base64,
-) -> Result<RegisterChallenge, ApiError> {
-    let credential_id = state.keys.credential_id(email);
-    let response = password::server_registration(&state.keys.opaque, &request.0, credential_id.as_bytes())
-        .map_err(|_| ApiError::malformed("The OPAQUE registration request is malformed."))?;
-    let nonce = Digest::random();
-    db::nonce::insert(tx, nonce, context, state.clock.micros()).await?;
-    Ok(RegisterChallenge { response: Base64(response.to_vec()), nonce })
+    credential: CheckedCredential<'a>,
 }
 
 impl<'a> Checked<'a> {
     /// Checks everything that rests on no secret. Whether the nonce is one of ours is [`Checked::use_nonce`]'s to
     /// say.
     pub(crate) fn check(registration: &'a Registration, expected: &Expected<'a>) -> Result<Self, ApiError> {
-        let record = RegistrationRecord::parse(&registration.opaque_record.0)
-            .map_err(|_| ApiError::malformed("The OPAQUE registration record is malformed."))?;
         let bundle = VerifiedBundle::verify(registration.bundle.clone(), registration.bundle.id())
             .map_err(|error| ApiError::record_invalid(format!("The bundle is not valid: {error}.")))?;
         let whose = (bundle.org_id(), bundle.user_id(), bundle.generation());
         if whose != (expected.org_id, expected.opening.user_id, 1) {
             return Err(ApiError::record_invalid("The bundle is not a first one of the account expected."));
         }
-        check_envelope(&registration.envelope.0, expected)?;
         check_vault(&registration.vault.0)?;
-        let credential = check_credential(registration, &bundle, expected.account_key)?;
-        Ok(Self { opening: expected.opening, registration, bundle, credential, record })
+        let parts = Parts {
+            credential: &registration.credential,
+            opaque_record: &registration.opaque_record.0,
+            envelope: &registration.envelope.0,
+        };
+        let credential = CheckedCredential::check(parts, &bundle, expected.account_key, None)?;
+        Ok(Self { opening: expected.opening, registration, bundle, credential })
     }
 
     /// H(bundle).
@@ -99,20 +81,15 @@ impl<'a> Checked<'a> {
         tx: &mut Tx,
         context: Context,
     ) -> Result<(), ApiError> {
-        let since = state.clock.micros_ago(REGISTRATION_SECONDS);
-        if db::nonce::take(tx, self.credential.get().nonce, context, since).await? {
-            return Ok(());
-        }
-        Err(ApiError::record_invalid("The credential does not answer a challenge of this server.")
-            .hint("Too much time may have passed: begin the registration again."))
+        self.credential.use_nonce(state, tx, context).await
     }
 
     /// Whether this is the very registration that an account rests on: its sender is the one who made it, because
     /// the OPAQUE record was never shown to anybody else.
     pub(crate) fn is(&self, account: &Registered) -> bool {
-        account.credential_id == self.credential.pin().id
+        account.credential_id == self.credential.credential().pin().id
             && account.bundle_id == self.bundle.id()
-            && bool::from(account.opaque_record.ct_eq(&self.record.as_bytes()[..]))
+            && bool::from(account.opaque_record.ct_eq(self.credential.opaque_record()))
     }
 
     /// Stores the account and its vault.
@@ -131,10 +108,10 @@ impl<'a> Checked<'a> {
             bundle_id: self.bundle.id(),
             bundle: &self.registration.bundle,
             signing_key: self.bundle.signing_key(),
-            opaque_record: self.record.as_bytes(),
-            credential_id: self.credential.pin().id,
-            credential: &self.registration.credential,
-            envelope: &self.registration.envelope.0,
+            opaque_record: self.credential.opaque_record(),
+            credential_id: self.credential.credential().pin().id,
+            credential: self.credential.credential().raw(),
+            envelope: self.credential.envelope(),
             inviter,
         };
         db::account::insert(tx, &account, now).await?;
@@ -165,33 +142,4 @@ pub(crate) fn check_vault(sealed: &[u8]) -> Result<(), ApiError> {
         return Err(ApiError::new(ErrorCode::TooLarge, detail));
     }
     Ok(())
-}
-
-fn check_envelope(bytes: &[u8], expected: &Expected<'_>) -> Result<(), ApiError> {
-    let envelope = Envelope::parse(bytes).map_err(|_| ApiError::malformed("The envelope is malformed."))?;
-    let header = envelope.header();
-    let says = (header.user_id, header.generation, header.epoch, header.account_key);
-    if says != (expected.opening.user_id, 1, 1, expected.account_key) {
-        return Err(ApiError::record_invalid("The envelope is not a first one of the account expected."));
-    }
-    Ok(())
-}
-
-fn check_credential(
-    registration: &Registration,
-    bundle: &VerifiedBundle,
-    account_key: bool,
-) -> Result<VerifiedCredential, ApiError> {
-    let invalid = |error| ApiError::record_invalid(format!("The credential is not valid: {error}."));
-    let credential = VerifiedCredential::verify(registration.credential.clone(), bundle).map_err(invalid)?;
-    let change = CredentialChange {
-        // Compared with the one we issued when it is used up.
-        nonce: credential.get().nonce,
-        account_key,
-        opaque_record: &registration.opaque_record.0,
-        envelope: &registration.envelope.0,
-        previous: None,
-    };
-    credential.check_change(&change).map_err(invalid)?;
-    Ok(credential)
 }

@@ -17,6 +17,7 @@ use crate::{observe, problem::ApiError, state::AppState};
 mod account;
 mod auth;
 mod complete;
+mod credential;
 mod delete;
 mod download;
 mod file;
@@ -70,6 +71,8 @@ fn people(mount: &mut Mount) {
     mount.at(routes::LOGOUT, auth::logout);
 
     mount.at(routes::ACCOUNT, account::account);
+    mount.at(routes::CREDENTIAL_CHALLENGE, credential::challenge);
+    mount.at(routes::PUT_CREDENTIAL, credential::change);
     mount.at(routes::VAULT, account::vault);
     mount.at(routes::PUT_VAULT, account::put_vault);
     mount.at(routes::MEMBERS, account::members);

@@ -34,6 +34,18 @@ struct Traffic {
     down: AtomicU64,
     answers: AtomicUsize,
     lose_every: AtomicUsize,
+    /// 0: never.
+    lose_after: AtomicUsize,
+}
+
+impl Traffic {
+    /// Counts an answer; whether it is to be lost.
+    fn loses_answer(&self) -> bool {
+        let number = self.answers.fetch_add(1, Ordering::Relaxed) + 1;
+        let (every, after) =
+            (self.lose_every.load(Ordering::Relaxed), self.lose_after.load(Ordering::Relaxed));
+        every > 0 && number.is_multiple_of(every) || after > 0 && number > after
+    }
 }
 
 impl LossyProxy {
@@ -63,6 +75,11 @@ impl LossyProxy {
     /// From now on every `n`th answer is lost: the server has done its work, the client never hears of it.
     pub fn lose_every(&self, n: usize) {
         self.traffic.lose_every.store(n, Ordering::Relaxed);
+    }
+
+    /// After `n` more answers every one is lost; `usize::MAX`: none is.
+    pub fn lose_after(&self, n: usize) {
+        self.traffic.lose_after.store(self.answers().saturating_add(n), Ordering::Relaxed);
     }
 
     /// Answers seen until now, lost ones included.
@@ -99,9 +116,7 @@ async fn forward(client: TcpStream, server: SocketAddr, traffic: &Arc<Traffic>) 
             break;
         }
         if piece.starts_with(b"HTTP/1.1 ") {
-            let number = traffic.answers.fetch_add(1, Ordering::Relaxed) + 1;
-            let every = traffic.lose_every.load(Ordering::Relaxed);
-            if every > 0 && number.is_multiple_of(every) {
+            if traffic.loses_answer() {
                 break;
             }
         }

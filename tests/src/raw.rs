@@ -2,6 +2,7 @@
 //! honest client would. They do no more cryptography than the server can check: wrapped keys, MACs and sealed
 //! blobs are random bytes of the right length.
 
+mod credential;
 mod files;
 mod login;
 mod people;

@@ -1,4 +1,4 @@
-//! Arguments of the commands about people: init, invite, join, login.
+//! Arguments of the commands about accounts: init, invite, join, login, passwd, recover.
 
 use std::path::PathBuf;
 
@@ -110,4 +110,40 @@ pub struct LoginArgs {
     /// File whose first line is the account key from the recovery kit; Ops members need it on a new device
     #[arg(long, value_name = "FILE", env = "SEALPOST_ACCOUNT_KEY_FILE")]
     pub account_key_file: Option<PathBuf>,
+}
+
+const PASSWD_EXAMPLE: &str = "\
+Examples:
+  sealpost passwd
+  sealpost passwd --password-file old.txt --new-password-file new.txt
+
+Your keys and your recovery kit stay as they are. Sessions elsewhere end; your other devices sign in again by
+themselves, because they hold your key.";
+
+/// `sealpost passwd`
+#[derive(Debug, Args)]
+#[command(after_help = PASSWD_EXAMPLE)]
+pub struct PasswdArgs {
+    /// File whose first line is the new password; --password-file is the current one
+    #[arg(long, value_name = "FILE", env = "SEALPOST_NEW_PASSWORD_FILE")]
+    pub new_password_file: Option<PathBuf>,
+}
+
+const RECOVER_EXAMPLE: &str = "\
+Examples:
+  sealpost recover --server https://files.example.org
+  sealpost recover --server https://files.example.org --kit-file kit.txt --password-file new.txt
+  sealpost recover --server https://files.example.org --kit-file - < kit.txt
+
+The kit is asked for and not shown while you type. A file may hold it as it was printed, in any layout, or the
+JSON that init and join print; --password-file is the new password. The kit stays valid: keep it. Kit and password
+both lost: ask an Ops member of your organisation for a new invite.";
+
+/// `sealpost recover`
+#[derive(Debug, Args)]
+#[command(after_help = RECOVER_EXAMPLE)]
+pub struct RecoverArgs {
+    /// File with the recovery kit; - reads it from standard input
+    #[arg(long, value_name = "FILE", env = "SEALPOST_KIT_FILE")]
+    pub kit_file: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! Output of serve, init, invite, join, login, logout, whoami.
+//! Output of serve, init, invite, join, login, logout, whoami, passwd, recover.
 
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
@@ -71,7 +71,7 @@ impl Show for Started {
     }
 }
 
-/// `whoami`, `login`.
+/// `whoami`, `login`, `recover`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Account {
     /// E-mail address.
@@ -174,6 +174,28 @@ impl Show for Invite {
 
     fn ids(&self) -> Vec<String> {
         vec![self.code.expose().to_owned()]
+    }
+}
+
+/// `passwd`
+#[derive(Debug, Serialize)]
+pub struct PasswordChanged {
+    /// Whose.
+    pub email: String,
+    /// Always true.
+    pub changed: bool,
+}
+
+impl Show for PasswordChanged {
+    fn human(&self) -> String {
+        format!(
+            "Password of {} changed. Your recovery kit stays valid; sessions elsewhere have ended.\n",
+            text::safe(&self.email)
+        )
+    }
+
+    fn ids(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 

@@ -8,5 +8,6 @@ mod durability;
 mod kills;
 mod people;
 mod readme;
+mod recovery;
 mod resume;
 mod world;

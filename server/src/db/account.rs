@@ -2,8 +2,9 @@
 
 use sealpost_api::account::{AccountStatus, AccountView, RoleName};
 use sealpost_crypto::{
+    credential::{CredentialPin, VerifiedCredential},
     encoding::Base64,
-    id::{OrgId, RecordId, UserId},
+    id::{Digest, OrgId, RecordId, UserId},
     opening::Opening,
     record::RawRecord,
     sign::SigningPublicKey,
@@ -11,19 +12,23 @@ use sealpost_crypto::{
 
 use super::{
     DbError, Tx, sql, statements,
-    value::{RoleColumn, StatusColumn, Stored, role_code, status_code, text},
+    value::{RoleColumn, StatusColumn, Stored, role_code, status_code, text, uint},
 };
 
 statements! {
     INSERT = "INSERT INTO accounts (user_id, email, name, salt, role, status, bundle_id, bundle, signing_key, \
         opaque_record, credential_id, credential, epoch, envelope, inviter, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15)";
-    VIEW = "SELECT user_id, email, role, status, credential, envelope, inviter FROM accounts \
+    VIEW = "SELECT user_id, salt, email, name, role, status, credential, envelope, inviter FROM accounts \
         WHERE user_id = $1 AND status < 3";
     BY_EMAIL = "SELECT user_id, status, opaque_record FROM accounts WHERE email = $1 AND status < 3";
     KEYS_BY_SIGNING_KEY = "SELECT user_id, status, bundle_id, bundle FROM accounts \
-        WHERE signing_key = $1 AND status < 3 ORDER BY created_at DESC LIMIT 1";
-    KEYS_BY_ID = "SELECT user_id, status, bundle_id, bundle FROM accounts WHERE user_id = $1 AND status < 3";
+        WHERE signing_key = $1 ORDER BY created_at DESC LIMIT 1";
+    KEYS_BY_ID = "SELECT user_id, status, bundle_id, bundle FROM accounts WHERE user_id = $1";
+    CREDENTIAL = "SELECT bundle_id, bundle, credential_id, epoch, opaque_record, envelope FROM accounts \
+        WHERE user_id = $1 AND status < 3";
+    CHANGE_CREDENTIAL = "UPDATE accounts SET credential_id = $3, credential = $4, epoch = epoch + 1, \
+        opaque_record = $5, envelope = $6 WHERE user_id = $1 AND credential_id = $2 AND status < 3";
     BY_ID = "SELECT status, bundle_id, credential_id, opaque_record FROM accounts WHERE user_id = $1";
     DELETE_PENDING = "DELETE FROM accounts WHERE user_id = $1 AND status = 1";
     ACTIVATE = "UPDATE accounts SET status = 2 WHERE user_id = $1 AND status = 1 AND bundle_id = $2";
@@ -68,13 +73,13 @@ pub(crate) struct SignIn {
     pub opaque_record: Vec<u8>,
 }
 
-/// The keys under which a live account signs.
+/// The keys under which an account signs, or signed until it ended.
 #[derive(sqlx::FromRow)]
 pub(crate) struct KeysRow {
     /// The account.
     #[sqlx(try_from = "Vec<u8>")]
     pub user_id: UserId,
-    /// Pending or active.
+    /// Where it stands.
     #[sqlx(try_from = "i64")]
     pub status: StatusColumn,
     /// H(bundle).
@@ -83,6 +88,31 @@ pub(crate) struct KeysRow {
     /// The current bundle.
     #[sqlx(try_from = "String")]
     pub bundle: Stored,
+}
+
+/// What a live account's password rests on, and the keys that may change it.
+#[derive(sqlx::FromRow)]
+pub(crate) struct CredentialRow {
+    /// H(bundle).
+    #[sqlx(try_from = "Vec<u8>")]
+    pub bundle_id: RecordId,
+    /// The current bundle.
+    #[sqlx(try_from = "String")]
+    pub bundle: Stored,
+    #[sqlx(try_from = "Vec<u8>")]
+    credential_id: RecordId,
+    epoch: i64,
+    /// OPAQUE registration record.
+    pub opaque_record: Vec<u8>,
+    /// The sealed seed.
+    pub envelope: Vec<u8>,
+}
+
+impl CredentialRow {
+    /// What the next credential must follow.
+    pub(crate) fn pin(&self) -> Result<CredentialPin, DbError> {
+        Ok(CredentialPin { epoch: uint(self.epoch)?, id: self.credential_id })
+    }
 }
 
 /// What a registration that may be a repeat is compared with.
@@ -105,7 +135,10 @@ pub(crate) struct Registered {
 struct ViewRow {
     #[sqlx(try_from = "Vec<u8>")]
     user_id: UserId,
+    #[sqlx(try_from = "Vec<u8>")]
+    salt: Digest,
     email: String,
+    name: String,
     #[sqlx(try_from = "i64")]
     role: RoleColumn,
     #[sqlx(try_from = "i64")]
@@ -136,6 +169,8 @@ pub(crate) async fn insert(tx: &mut Tx, new: &NewAccount<'_>, now: i64) -> Resul
 /// An account as its owner sees it; `None` once revoked.
 pub(crate) async fn view(tx: &mut Tx, org_id: OrgId, user: UserId) -> Result<Option<AccountView>, DbError> {
     let Some(row) = sql!(tx, optional ViewRow: VIEW, &user.as_bytes()[..])? else { return Ok(None) };
+    let email = row.email.parse().map_err(|_| DbError::Corrupt)?;
+    let opening = Opening { user_id: row.user_id, salt: row.salt, email, name: row.name };
     Ok(Some(AccountView {
         org_id,
         user_id: row.user_id,
@@ -145,6 +180,7 @@ pub(crate) async fn view(tx: &mut Tx, org_id: OrgId, user: UserId) -> Result<Opt
         credential: row.credential.0,
         envelope: Base64(row.envelope),
         inviter: row.inviter.as_deref().map(UserId::from_slice).transpose()?,
+        opening: Some(opening),
     }))
 }
 
@@ -153,7 +189,7 @@ pub(crate) async fn by_email(tx: &mut Tx, email: &str) -> Result<Option<SignIn>,
     sql!(tx, optional SignIn: BY_EMAIL, email)
 }
 
-/// The live account whose bundle has this signing key.
+/// The account whose bundle has this signing key, an ended one too.
 pub(crate) async fn keys_by_signing_key(
     tx: &mut Tx,
     key: &SigningPublicKey,
@@ -161,9 +197,31 @@ pub(crate) async fn keys_by_signing_key(
     sql!(tx, optional KeysRow: KEYS_BY_SIGNING_KEY, &key.as_bytes()[..])
 }
 
-/// The keys of a live account.
+/// The keys of an account, of an ended one too.
 pub(crate) async fn keys_by_id(tx: &mut Tx, user: UserId) -> Result<Option<KeysRow>, DbError> {
     sql!(tx, optional KeysRow: KEYS_BY_ID, &user.as_bytes()[..])
+}
+
+/// What a live account's password rests on.
+pub(crate) async fn credential(tx: &mut Tx, user: UserId) -> Result<Option<CredentialRow>, DbError> {
+    sql!(tx, optional CredentialRow: CREDENTIAL, &user.as_bytes()[..])
+}
+
+/// Puts `next` and what goes with it in place of the credential `previous`; false if another one stands there.
+pub(crate) async fn change_credential(
+    tx: &mut Tx,
+    user: UserId,
+    previous: RecordId,
+    next: &VerifiedCredential,
+    opaque_record: &[u8],
+    envelope: &[u8],
+) -> Result<bool, DbError> {
+    let (user, previous) = (&user.as_bytes()[..], &previous.as_bytes()[..]);
+    let (id, credential) = (next.pin().id, text(next.raw())?);
+    let id = &id.as_bytes()[..];
+    let changed =
+        sql!(tx, execute CHANGE_CREDENTIAL, user, previous, id, credential, opaque_record, envelope)?;
+    Ok(changed == 1)
 }
 
 /// The account of an id, revoked ones too.

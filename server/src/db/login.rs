@@ -5,7 +5,7 @@
 
 use sealpost_crypto::id::{Digest, UserId};
 
-use super::{DbError, Tx, sql, statements, value::uint};
+use super::{DbError, Lock, Tx, sql, statements, value::uint};
 
 statements! {
     ATTEMPTS = "SELECT COUNT(*), COALESCE(MIN(started_at), 0) FROM logins \
@@ -14,6 +14,7 @@ statements! {
         VALUES ($1, $2, $3, $4, $5)";
     READ = "SELECT user_id, state FROM logins WHERE login_id = $1 AND started_at > $2 AND state IS NOT NULL";
     USE_UP = "UPDATE logins SET state = NULL WHERE login_id = $1 AND state IS NOT NULL";
+    CANCEL = "UPDATE logins SET state = NULL WHERE user_id = $1 AND state IS NOT NULL";
     DELETE = "DELETE FROM logins WHERE login_id = $1";
 }
 
@@ -51,7 +52,8 @@ pub(crate) async fn insert(tx: &mut Tx, started: &Started, now: i64) -> Result<(
     Ok(())
 }
 
-/// Takes the state of a sign-in that began after `since`: the first caller gets it, nobody after.
+/// Takes the state of a sign-in that began after `since`: the first caller gets it, nobody after. Its account stays
+/// locked ([`Lock::User`]) until the end of the transaction, so that the password can't change in between.
 pub(crate) async fn take(
     tx: &mut Tx,
     login: &Digest,
@@ -60,10 +62,17 @@ pub(crate) async fn take(
     type Row = (Option<Vec<u8>>, Vec<u8>);
     let id = &login.as_bytes()[..];
     let Some((user, state)) = sql!(tx, optional Row: READ, id, since)? else { return Ok(None) };
-    if sql!(tx, execute USE_UP, id)? != 1 {
-        return Ok(None);
+    let user = user.as_deref().map(UserId::from_slice).transpose()?;
+    if let Some(user) = user {
+        tx.lock(Lock::User(user)).await?;
     }
-    Ok(Some((user.as_deref().map(UserId::from_slice).transpose()?, state)))
+    Ok((sql!(tx, execute USE_UP, id)? == 1).then_some((user, state)))
+}
+
+/// Ends whatever sign-ins of somebody have begun and are not finished.
+pub(crate) async fn cancel(tx: &mut Tx, user: UserId) -> Result<(), DbError> {
+    sql!(tx, execute CANCEL, &user.as_bytes()[..])?;
+    Ok(())
 }
 
 /// Forgets a sign-in that succeeded.

@@ -1,7 +1,7 @@
-//! Nonces, each used once: for registrations they are remembered from the day they are issued, for logins by key
+//! Nonces, each used once: for registrations and changes of a password they are remembered from the day they are issued, for logins by key
 //! (which carry their own proof of issue) only once they are used.
 
-use sealpost_crypto::id::{Digest, InviteId, OrgId};
+use sealpost_crypto::id::{Digest, InviteId, OrgId, UserId};
 
 use super::{DbError, Tx, sql, statements};
 
@@ -21,27 +21,30 @@ pub(crate) enum Context {
     Founder(OrgId),
     /// The holder of this invite.
     Invite(InviteId),
+    /// Whoever is signed in to this account, for another password.
+    Account(UserId),
 }
 
 impl Context {
-    /// As stored; the two kinds differ in length.
-    fn as_bytes(&self) -> &[u8] {
+    /// As stored; the kinds differ in length.
+    fn to_bytes(self) -> Vec<u8> {
         match self {
-            Self::Founder(id) => id.as_bytes(),
-            Self::Invite(id) => id.as_bytes(),
+            Self::Founder(id) => id.as_bytes().to_vec(),
+            Self::Invite(id) => id.as_bytes().to_vec(),
+            Self::Account(id) => [b"account", &id.as_bytes()[..]].concat(),
         }
     }
 }
 
 /// Remembers a nonce that was issued at `now`.
 pub(crate) async fn insert(tx: &mut Tx, nonce: Digest, context: Context, now: i64) -> Result<(), DbError> {
-    sql!(tx, execute INSERT, &nonce.as_bytes()[..], context.as_bytes(), now)?;
+    sql!(tx, execute INSERT, &nonce.as_bytes()[..], context.to_bytes(), now)?;
     Ok(())
 }
 
 /// Uses a nonce up; false if it was not issued for `context` after `since`, or was used before.
 pub(crate) async fn take(tx: &mut Tx, nonce: Digest, context: Context, since: i64) -> Result<bool, DbError> {
-    Ok(sql!(tx, execute TAKE, &nonce.as_bytes()[..], context.as_bytes(), since)? == 1)
+    Ok(sql!(tx, execute TAKE, &nonce.as_bytes()[..], context.to_bytes(), since)? == 1)
 }
 
 /// Uses the nonce of a login by key; false if it was used before.

@@ -11,6 +11,7 @@ use sealpost_api::{
 
 use crate::{
     auth::{Invitee, OpsMember},
+    credential,
     db::{
         self,
         invite::{Before, Invite, Progress},
@@ -19,7 +20,6 @@ use crate::{
     extract::{Json, Query, page_size},
     paging::{Order, Place, page},
     problem::ApiError,
-    registration,
     state::AppState,
 };
 
@@ -70,7 +70,7 @@ pub(super) async fn register(
     let invite = read(&mut tx, &invitee).await?;
     check_open(&invite, state.clock.seconds())?;
     let context = Context::Invite(invite.invite_id);
-    let answer = registration::challenge(&state, &mut tx, context, &invite.email, &request.request).await?;
+    let answer = credential::challenge(&state, &mut tx, context, &invite.email, &request.request).await?;
     tx.commit().await?;
     Ok(axum::Json(answer))
 }

@@ -48,7 +48,7 @@ pub(super) async fn login(
     let mut tx = state.db.write().await?;
     let spent = db::nonce::spend(&mut tx, login.nonce, state.clock.micros()).await?;
     // The account may have ended since it was read.
-    if !spent || db::account::keys_by_id(&mut tx, login.signer).await?.is_none() {
+    if !spent || db::account::credential(&mut tx, login.signer).await?.is_none() {
         return Err(login_failed());
     }
     let session = sessions::begin(&state, &mut tx, org_id, login.signer).await?;
@@ -56,8 +56,8 @@ pub(super) async fn login(
     Ok(axum::Json(session))
 }
 
-/// Everything but that the nonce was not used before. A pending account is not in the log: it signs under the
-/// bundle that it registered.
+/// Everything but that the nonce was not used before. A pending account is not in the log, and one that has ended
+/// not current in it: they sign under the bundle that they registered.
 async fn verify(state: &AppState, tx: &mut Tx, raw: RawRecord) -> Result<Signed<Login>, ApiError> {
     let claim: Login = raw.claim().map_err(|_| login_failed())?;
     let now = state.clock.seconds();
@@ -66,14 +66,16 @@ async fn verify(state: &AppState, tx: &mut Tx, raw: RawRecord) -> Result<Signed<
     }
     let keys = db::account::keys_by_id(tx, claim.signer).await?.ok_or_else(login_failed)?;
     let verified = match keys.status.0 {
-        AccountStatus::Pending => login::verify_pending(raw, &bundle(&keys)?, claim.nonce, now),
-        _ => login::verify(raw, &*state.log.synced(tx).await?, claim.nonce, now),
+        AccountStatus::Active => login::verify(raw, &*state.log.synced(tx).await?, claim.nonce, now),
+        _ => login::verify_pending(raw, &bundle(&keys)?, claim.nonce, now),
     };
-    verified.map_err(|error| match error {
-        // Whoever reads this has proved to hold the key.
-        LoginError::Time => clock_is_off(),
-        _ => login_failed(),
-    })
+    // Whoever is told more than that it failed has proved to hold the key.
+    match verified {
+        Ok(_) if keys.status.0 == AccountStatus::Revoked => Err(account_ended()),
+        Ok(login) => Ok(login),
+        Err(LoginError::Time) => Err(clock_is_off()),
+        Err(_) => Err(login_failed()),
+    }
 }
 
 fn bundle(keys: &KeysRow) -> Result<VerifiedBundle, DbError> {
@@ -84,6 +86,15 @@ fn bundle(keys: &KeysRow) -> Result<VerifiedBundle, DbError> {
 fn login_failed() -> ApiError {
     ApiError::new(ErrorCode::LoginFailed, "The server does not take this key.")
         .hint("Try again; if it keeps happening, sign in with the password.")
+}
+
+/// Replaced, or its membership has ended.
+fn account_ended() -> ApiError {
+    ApiError::new(
+        ErrorCode::AccountEnded,
+        "This account has ended: a new one took its place, or it was revoked.",
+    )
+    .hint("Sign in to the new account, if you have one; else ask an Ops member of the organisation.")
 }
 
 fn clock_is_off() -> ApiError {

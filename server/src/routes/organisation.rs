@@ -12,11 +12,12 @@ use sealpost_crypto::{email::EmailAddress, id::OrgId, log::Log, record::RawRecor
 use subtle::ConstantTimeEq;
 
 use crate::{
+    credential,
     db::{self, Lock, Tx, log::NewEntry, nonce::Context},
     extract::Json,
     org_log::sign_checkpoint,
     problem::ApiError,
-    registration::{self, Checked, Expected, check_opening},
+    registration::{Checked, Expected, check_opening},
     sessions,
     setup::{self, token_hash},
     state::AppState,
@@ -34,7 +35,7 @@ pub(super) async fn register(
     let email: EmailAddress =
         request.email.parse().map_err(|_| ApiError::malformed("Not an e-mail address."))?;
     let context = Context::Founder(request.org_id);
-    let answer = registration::challenge(&state, &mut tx, context, email.as_str(), &request.request).await?;
+    let answer = credential::challenge(&state, &mut tx, context, email.as_str(), &request.request).await?;
     tx.commit().await?;
     Ok(axum::Json(answer))
 }

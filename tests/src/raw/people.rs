@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The ristretto255 base point (RFC 9496 A.1): a valid element wherever OPAQUE wants one.
-const BASE_POINT: [u8; 32] = [
+pub(super) const BASE_POINT: [u8; 32] = [
     0xe2, 0xf2, 0xae, 0x0a, 0x6a, 0xbc, 0x4e, 0x71, 0xa8, 0x84, 0xa9, 0x61, 0xc5, 0x00, 0x51, 0x5f, 0x58,
     0xe3, 0x0b, 0x6a, 0xa5, 0x82, 0xdd, 0x8d, 0xb6, 0xa6, 0x59, 0x45, 0xe0, 0x8d, 0x2d, 0x76,
 ];
@@ -312,7 +312,7 @@ fn sign_bundle(keys: &AccountKeys, org_id: OrgId, user_id: UserId) -> Signed<Bun
 
 /// An OPAQUE record of the right form, for people who will never sign in with a password: stretching one takes
 /// half a second.
-fn no_password() -> Vec<u8> {
+pub(super) fn no_password() -> Vec<u8> {
     [&BASE_POINT[..], &random_bytes(160)].concat()
 }
 
@@ -325,14 +325,7 @@ fn registration(
     account_key: bool,
     opaque_record: Vec<u8>,
 ) -> Registration {
-    let header = EnvelopeHeader { user_id: bundle.user_id, generation: 1, epoch: 1, account_key };
-    let contents = EnvelopeContents {
-        seed: seed.clone(),
-        org_id: bundle.org_id,
-        log_size: 1,
-        log_head: RecordId::new(*bundle.org_id.as_bytes()),
-    };
-    let envelope = Envelope::seal(&EnvelopeKey::random(), header, &contents);
+    let envelope = seal_envelope(seed, bundle, 1, account_key);
     let credential = Credential {
         org_id: bundle.org_id,
         signer: bundle.user_id,
@@ -352,4 +345,22 @@ fn registration(
         envelope: Base64(envelope.as_bytes().to_vec()),
         vault: Base64(random_bytes(4_136)),
     }
+}
+
+/// The seed under a key that nobody has: no test opens it.
+pub(super) fn seal_envelope(
+    seed: &AccountSeed,
+    bundle: &Signed<Bundle>,
+    epoch: u64,
+    account_key: bool,
+) -> Envelope {
+    let header =
+        EnvelopeHeader { user_id: bundle.user_id, generation: bundle.generation, epoch, account_key };
+    let contents = EnvelopeContents {
+        seed: seed.clone(),
+        org_id: bundle.org_id,
+        log_size: 1,
+        log_head: RecordId::new(*bundle.org_id.as_bytes()),
+    };
+    Envelope::seal(&EnvelopeKey::random(), header, &contents)
 }

@@ -5,3 +5,4 @@
 mod contacts;
 mod files;
 mod people;
+mod recovery;

@@ -52,9 +52,9 @@ on_every_backend! {
         client.me.whoami().await.expect("a new session, by the key");
         assert_ne!(client.blob("session"), session, "the new one is kept");
 
-        // The clocks are a month apart: no key counts, and a person has to look.
+        // The clocks are a month apart: no key counts, and a person has to look at the clock.
         server.pass_time(REFRESH_TOKEN_SECONDS + 1);
         let refused = client.me.whoami().await.unwrap_err();
-        assert_eq!((refused.kind(), refused.code()), (ErrorKind::NotSignedIn, "session_ended"));
+        assert_eq!((refused.kind(), refused.code()), (ErrorKind::LoginFailed, "clock_off"));
     }
 }

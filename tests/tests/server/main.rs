@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code fails by panicking")]
 
 mod bodies;
+mod credential;
 mod deletion;
 mod key_login;
 mod leaks;

@@ -7,7 +7,7 @@ use std::fmt::Display;
 use reqwest::RequestBuilder;
 use sealpost_api::{
     HEADER_PART_DIGEST, OCTET_STREAM,
-    account::VaultBlob,
+    account::{ChangeCredential, CredentialRegister, VaultBlob},
     auth::{FounderRegister, KeyChallengeRequest, KeyLogin, LoginFinish, LoginStart, Refresh},
     file::{CreateFile, ShareFile, UnshareFile},
     invite::InviteRegister,
@@ -237,6 +237,10 @@ impl World {
             }
             routes::KEY_LOGIN => json(value(KeyLogin { login: self.shared.manifest.raw().clone() }), &[401]),
             routes::REFRESH => json(value(Refresh { refresh_token: Token::new("AAAA".into()) }), &[401]),
+            routes::CREDENTIAL_CHALLENGE => {
+                json(value(CredentialRegister { request: Base64(random_bytes(31)) }), &[400])
+            }
+            routes::PUT_CREDENTIAL => json(value(self.foreign_credential().await), &[422]),
             routes::PUT_VAULT => json(
                 value(VaultBlob {
                     version: 9,
@@ -286,6 +290,16 @@ impl World {
     /// An acceptance of the other invite: well formed, and not for the one it is sent to.
     async fn foreign_acceptance(&self) -> Value {
         value(self.other_invite.acceptance().await.1)
+    }
+
+    /// Somebody else's password: well formed, and signed by other keys.
+    async fn foreign_credential(&self) -> ChangeCredential {
+        let foreign = self.other_invite.acceptance().await.1.registration;
+        ChangeCredential {
+            opaque_record: foreign.opaque_record,
+            credential: foreign.credential,
+            envelope: foreign.envelope,
+        }
     }
 }
 
