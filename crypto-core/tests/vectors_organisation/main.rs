@@ -7,6 +7,7 @@ mod invite;
 mod log;
 mod opening;
 mod pair;
+mod points;
 mod records;
 mod share;
 mod specification;

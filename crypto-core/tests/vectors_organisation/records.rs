@@ -10,6 +10,7 @@ use sealpost_crypto::{
 use serde_json::{Value, json};
 
 use crate::{
+    points::UNUSUAL_POINTS,
     support::{assert_outcome, cases, read, replay, unhex, value},
     world::{World, signed, signing_key},
 };
@@ -96,6 +97,7 @@ fn generate() -> Value {
     let mut cases: Vec<Value> = every_type();
     cases.extend(encodings());
     cases.extend(signatures());
+    cases.extend(unusual_points());
     json!({
         "about": "Every type of record, and what is refused. `key` is the Ed25519 public key in hex; `payload_text` is what `payload` decodes to. The payloads of refused encodings are signed validly.",
         "cases": cases,
@@ -395,6 +397,17 @@ fn signatures() -> Vec<Value> {
         case("one type's signature on another", &as_login, &key, "login"),
         case("another type than expected", &good, &key, "withdraw"),
     ]
+}
+
+fn unusual_points() -> Vec<Value> {
+    let good = signed_text("accept", accept_text().as_bytes());
+    let with = |(name, key, signature): &(&str, &str, &str)| {
+        let bytes = json!({ "key": key, "signature": signature });
+        let key = SigningPublicKey::from_slice(&unhex(&bytes, "key")).unwrap();
+        let signature = Signature::new(unhex(&bytes, "signature").try_into().unwrap());
+        case(name, &RawRecord { signature, ..good.clone() }, &key, "accept")
+    };
+    UNUSUAL_POINTS.iter().map(with).collect()
 }
 
 /// The signature with L added to S (RFC 8032 §8.4).

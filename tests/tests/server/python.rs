@@ -31,19 +31,25 @@ async fn python(script: &str, arguments: Vec<String>) -> Output {
     tokio::task::spawn_blocking(move || command.output()).await.unwrap().expect("Python did not start")
 }
 
-/// A script's machine: a kit in a file, and nothing else.
+/// A script's machine: a kit in a file, a home of its own, and nothing else.
 struct Script {
     server: String,
     kit: PathBuf,
     folder: PathBuf,
 }
 
+/// Exit codes that the client shares with the command line.
+const NOT_FOUND: i32 = 4;
+const VERIFICATION_FAILED: i32 = 7;
+const LOCAL_FILE: i32 = 8;
+
 impl Script {
     async fn new(server: &TestServer, of: &Device) -> Self {
         let seed = AccountSeed::from_slice(&of.blob("seed").unwrap()).unwrap();
         let org_id: OrgId = of.me.whoami().await.unwrap().org_id;
         let text = RecoveryKit { seed, org_id, account_key: None }.to_text();
-        let folder = server.scratch().to_owned();
+        let folder = server.scratch().join("script");
+        std::fs::create_dir_all(&folder).unwrap();
         let kit = folder.join("kit.json");
         let json = json!({ "words": text.words.as_str(), "organisation": text.organisation.as_str() });
         std::fs::write(&kit, json.to_string()).unwrap();
@@ -51,7 +57,8 @@ impl Script {
     }
 
     async fn run(&self, arguments: &[&str]) -> Output {
-        let all = ["--server", &self.server, "--kit", self.kit.to_str().unwrap()];
+        let home = self.home();
+        let all = ["--server", &self.server, "--home", text(&home), "--kit", text(&self.kit)];
         python("sealpost.py", all.iter().chain(arguments).map(|&argument| argument.to_owned()).collect())
             .await
     }
@@ -66,13 +73,28 @@ impl Script {
             .collect()
     }
 
-    /// What a refusal says; nothing may be at `path`.
-    async fn refused(&self, file: FileId, path: &Path) -> String {
-        let output = self.run(&["download", &file.to_string(), "-o", path.to_str().unwrap()]).await;
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
-        assert!(!path.exists());
+    /// What a refusal says that ends in `code`; it leaves no file, and no piece of one.
+    async fn refused(&self, code: i32, arguments: &[&str]) -> String {
+        let before = self.received();
+        let output = self.run(arguments).await;
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        assert_eq!(self.received(), before);
         String::from_utf8(output.stderr).unwrap()
     }
+
+    /// Every file on the machine but the kit and what the client keeps in its home.
+    fn received(&self) -> Vec<PathBuf> {
+        let own = |path: &PathBuf| *path != self.kit && !path.starts_with(self.home());
+        files(&self.folder).into_iter().filter(own).collect()
+    }
+
+    fn home(&self) -> PathBuf {
+        self.folder.join("home")
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
 }
 
 /// Content with no pattern that a mistake could hide in, of several parts and no round size.
@@ -104,18 +126,38 @@ on_every_backend! {
         assert_eq!(receipts.items.len(), 2, "the SDK verified both");
     }
 
+    async fn it_fetches_everything_new_once(server: TestServer) {
+        let (ops, client) = sdk::organisation(&server).await;
+        for (name, content) in [("report.txt", "first"), ("report.txt", "second"), ("../\u{202e}x", "third")] {
+            let file = ops.upload(name, content.as_bytes()).await;
+            ops.share(file, &client, Default::default()).await.unwrap();
+        }
+        let script = Script::new(&server, &client).await;
+        let inbox = script.folder.join("inbox");
+        std::fs::create_dir(&inbox).unwrap();
+        assert_eq!(script.lines(&["download-all", text(&inbox)]).await.len(), 3);
+        let mut found: Vec<_> = files(&inbox).iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+        found.sort();
+        assert_eq!(found, ["first", "second", "third"]);
+        assert!(inbox.join("report.txt").exists() && inbox.join("__x").exists(), "{:?}", files(&inbox));
+
+        assert!(script.lines(&["download-all", text(&inbox)]).await.is_empty(), "nothing is new");
+        assert_eq!(files(&inbox).len(), 3);
+    }
+
     async fn it_refuses_what_it_has_no_right_to_or_cannot_place(server: TestServer) {
         let (ops, client) = sdk::organisation(&server).await;
         let file = ops.upload("a.txt", b"content").await;
         let script = Script::new(&server, &client).await;
         let path = script.folder.join("out");
-        assert!(script.refused(file, &path).await.contains("not_found"));
+        let download = ["download", &file.to_string(), "-o", text(&path)];
+        assert!(script.refused(NOT_FOUND, &download).await.contains("not_found"));
 
         ops.share(file, &client, Default::default()).await.unwrap();
         std::fs::write(&path, b"mine").unwrap();
-        let output = script.run(&["download", &file.to_string(), "-o", path.to_str().unwrap()]).await;
-        assert_eq!(output.status.code(), Some(1));
+        assert!(script.refused(LOCAL_FILE, &download).await.contains("file_exists"));
         assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+        assert!(ops.me.receipts(None, None).await.unwrap().items.is_empty());
     }
 
     async fn it_refuses_a_part_that_was_changed_on_the_server(server: TestServer) {
@@ -127,8 +169,43 @@ on_every_backend! {
             BlobKind::Folder => flip_last_byte(&server.data().join("blobs")),
             BlobKind::Database => server.execute(SWAP_PIECES.into()).await,
         }
-        assert!(script.refused(file, &script.folder.join("out")).await.contains("part_mismatch"));
+        let download = ["download", &file.to_string(), "-o", text(&script.folder.join("out"))];
+        assert!(script.refused(VERIFICATION_FAILED, &download).await.contains("part_mismatch"));
         assert!(ops.me.receipts(None, None).await.unwrap().items.is_empty());
+    }
+
+    async fn it_refuses_an_older_log_than_it_has_seen(server: TestServer) {
+        let mut server = server;
+        let (ops, client) = sdk::organisation(&server).await;
+        ops.welcome(&server.url(), "third@example.com").await;
+        let file = ops.upload("a.txt", b"content").await;
+        ops.share(file, &client, Default::default()).await.unwrap();
+        let script = Script::new(&server, &client).await;
+        assert_eq!(script.lines(&["list"]).await.len(), 1);
+
+        server.stop().await;
+        server.execute("DELETE FROM log_entries WHERE sequence = 2".into()).await;
+        server.start_again().await;
+        let download = ["download", &file.to_string(), "-o", text(&script.folder.join("out"))];
+        assert!(script.refused(VERIFICATION_FAILED, &download).await.contains("log_rollback"));
+    }
+
+    async fn it_refuses_a_file_in_anothers_place(server: TestServer) {
+        let (ops, client) = sdk::organisation(&server).await;
+        let (one, other) = (ops.upload("one.txt", b"one").await, ops.upload("other.txt", b"other").await);
+        for file in [one, other] {
+            ops.share(file, &client, Default::default()).await.unwrap();
+        }
+        let script = Script::new(&server, &client).await;
+        let (one_id, other_id) = (server.literal(&one), server.literal(&other));
+        server
+            .execute(format!(
+                "UPDATE file_versions SET metadata = (SELECT metadata FROM file_versions WHERE file_id = {other_id}) \
+                 WHERE file_id = {one_id}"
+            ))
+            .await;
+        let download = ["download", &one.to_string(), "-o", text(&script.folder.join("out"))];
+        assert!(script.refused(VERIFICATION_FAILED, &download).await.contains("metadata_mismatch"));
     }
 }
 
