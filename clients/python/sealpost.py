@@ -128,7 +128,7 @@ def parse(kind, payload, error="malformed"):
 
 def open_record(wire, kind, key=None):
     """§4.1. Without `key` nothing is verified: that is to find the key that must verify it."""
-    require(malformed=isinstance(wire, dict))
+    require(malformed=isinstance(wire, dict) and len(wire) == 3)
     require(wrong_type=wire.get("type") == kind)
     payload, signature = unb64(wire.get("payload")), unb64(wire.get("signature"))
     require(malformed=len(payload) <= 8192 and len(signature) == 64)
@@ -544,7 +544,8 @@ def safe_name(name, instead):
     strange = [c for c in name if c in '/\\:*?"<>|' or unicodedata.category(c)[0] in "CZ"]
     for character in set(strange) - {" "}:
         name = name.replace(character, "_")
-    return name.strip(" .").encode()[:200].decode(errors="ignore") or instead
+    name = name.encode()[:200].decode(errors="ignore")
+    return name.lstrip(" .-").rstrip(" .") or instead
 
 
 def network(function, *arguments):
@@ -629,12 +630,14 @@ class Client:
         challenge = self.ask("POST", "/auth/key/challenge", key)
         require(foreign_organisation=challenge["org_id"] == self.org_id)
         self.user_id, generation = challenge["user_id"], challenge["generation"]
+        require(other_account=self.state.get("user_id", self.user_id) == self.user_id)
         bundle = dict(key, org_id=self.org_id, user_id=self.user_id, suite=1, generation=generation,
                       kem_key=self.keys.kem_public)
         bundle = make_record("bundle", self.keys.signing, **bundle)
         self.bundle_id = open_record(bundle, "bundle").id
         login = self.sign("login", nonce=challenge["nonce"], time=int(time.time()))
         answer = self.ask("POST", "/auth/key", {"login": login})
+        require(other_account=answer["account"]["user_id"] == self.user_id)
         self.token = answer["tokens"]["access_token"]
         self.renew_at = time.monotonic() + answer["tokens"]["access_expires_in"] / 2
         self.check_credential(answer["account"], generation)
@@ -677,25 +680,35 @@ class Client:
         try:
             log.check_checkpoint(page["checkpoint"])
         except Failure as failure:
-            if failure.code == "log_fork":
-                self.state["fork"] = page["checkpoint"]
-                self.save()
+            self.block_on_fork(failure, page["checkpoint"])
             raise
         self.log, self.state["checkpoint"] = log, page["checkpoint"]
         self.state["log"] += new
         self.save()
+
+    def block_on_fork(self, failure, evidence):
+        """§5.3: nothing goes on after two histories, and both signed states are kept."""
+        if failure.code == "log_fork":
+            self.state["fork"] = evidence
+            self.save()
 
     def enter(self):
         """Signs in, syncs, and finds itself in the log and the vault's pin too (§9)."""
         self.sign_in()
         answer = self.ask("GET", "/account/vault")
         place = bytes.fromhex(self.org_id + self.user_id) + answer["version"].to_bytes(8, "big")
-        vault = open_vault(self.keys.vault, place, unb64(answer["blob"]))
+        sealed = unb64(answer["blob"])
+        vault, pin = open_vault(self.keys.vault, place, sealed), {"hash": sha256(sealed)}
+        pin["version"] = vault["version"]
+        step = pin["version"] - self.state.setdefault("vault", pin)["version"]
+        require(vault_rollback=step > 1 or step == 0 and pin == self.state["vault"]
+                or step == 1 and vault["previous"] == self.state["vault"]["hash"])
+        self.state["vault"] = pin
         self.sync()
         self.me = self.log.people.get(self.user_id)
         require(account_pending=self.me)
         require(admission_bundle=self.me.keys[-1].id == self.bundle_id)
-        pins = vault["pins"]
+        self.state["user_id"], pins = self.user_id, vault["pins"]
         size, head = pins["log"]["size"], pins["log"]["head"]
         require(log_rollback=not size or self.log.ids[size - 1:size] == [head])
         self.check_credential_pin(pins["credential"])
@@ -703,28 +716,38 @@ class Client:
             mine = self.state["pairs"].setdefault(name, pin)
             ahead = pin["sequence"] - mine["sequence"]
             require(vault_conflict_pair=ahead or pin["head"] == mine["head"])
-            self.state["pairs"][name] = pin if ahead > 0 else mine
+            counted = mine.get("counted", 0)  # by this device: another's pin only shows rollback
+            self.state["pairs"][name] = {**(pin if ahead > 0 else mine), "counted": counted}
 
     def history(self, sender, place):
-        """The pair's records up to `place` and to what is pinned (§7.5), and how many count."""
-        pair = self.pairs.setdefault(sender, Pair(sender, self.user_id))
-        pin = self.state["pairs"].get(f"{sender}:{self.user_id}", {"sequence": 0})
-        while len(pair.records) < max(place, pin["sequence"]):
-            known = len(pair.records)
-            query = f"direction=received&after={known}&limit=100"
-            for record in self.ask("GET", f"/pairs/{sender}?{query}")["records"]:
+        """The pair's records as far as the server has them, no fewer than are pinned (§7.5)."""
+        pair, pin = self.pairs.setdefault(sender, Pair(sender, self.user_id)), self.pair_pin(sender)
+        more = len(pair.records) < place
+        while more:
+            query = f"direction=received&after={len(pair.records)}&limit=100"
+            page = self.ask("GET", f"/pairs/{sender}?{query}")
+            for record in page["records"]:
                 pair.add(self.log, record)
-            require(pair_gap=len(pair.records) > known)
-        pinned = pin["sequence"]
-        require(pair_conflict=not pinned or pair.records[pinned - 1].id == pin["head"])
-        return pair, max([pinned, *(n + 1 for n, record in enumerate(pair.records)
-                                    if self.log.stands(record))])
+            more = page["records"] and len(pair.records) < page["newest"]
+        known = pin["sequence"]
+        require(pair_rollback=len(pair.records) >= known,
+                pair_conflict=not known or pair.records[known - 1].id == pin["head"])
+        return pair
+
+    def pair_pin(self, sender):
+        return self.state["pairs"].get(f"{sender}:{self.user_id}", {"sequence": 0})
+
+    def counted(self, sender, pair):
+        """Up to which place (b) of §5.4 holds: it was seen to count, or one after it counts."""
+        places = [n + 1 for n, record in enumerate(pair.records) if self.log.stands(record)]
+        return max([self.pair_pin(sender).get("counted", 0), *places])
 
     def opened(self, file, file_id):
         """Steps 1 to 8 of §8, once more after a sync if the sender knew a newer log."""
         try:
             return self.open(file, file_id)
         except Failure as failure:
+            self.block_on_fork(failure, file)
             if failure.code not in ("log_behind", "position_unproven"):
                 raise
         self.sync()
@@ -734,27 +757,33 @@ class Client:
 
     def open(self, file, file_id):
         def seen(share):
-            pair, counted = self.history(share.signer, share.pair_sequence)
-            return share.pair_sequence <= counted
+            pair = self.history(share.signer, share.pair_sequence)
+            return share.pair_sequence <= self.counted(share.signer, pair)
 
         manifest = self.log.author(file["manifest"], "manifest")
-        require(share_manifest_mismatch=manifest.file_id == file_id)
+        require(other_file=(manifest.file_id, manifest.version) == (file_id, file["version"]))
         share = check_share(self.log, self.me, file["share"], manifest, seen)
-        pair, counted = self.history(share.signer, share.pair_sequence)
+        self.check_version(manifest)
+        pair = self.history(share.signer, share.pair_sequence)
         require(share_not_in_force=pair.live.get(file_id) == share.id)
-        pin = self.state["files"].get(file_id)
-        require(manifest_previous=not pin or pin["head"] == manifest.id or
-                (pin["version"] + 1, pin["head"], pin["owner"])
-                == (manifest.version, manifest.previous, manifest.signer))
         content_key, metadata_key, place = open_share(self.keys, self.bundle_id, share)
         metadata = open_metadata(metadata_key, place, unb64(file["metadata"]), manifest)
-        head = pair.records[counted - 1].id
-        pair_name = f"{share.signer}:{self.user_id}"
-        self.state["pairs"][pair_name] = {"sequence": counted, "head": head}
+        self.state["pairs"][f"{share.signer}:{self.user_id}"] = {
+            "sequence": len(pair.records), "head": pair.records[-1].id,
+            "counted": self.counted(share.signer, pair)}
         pin = {"version": manifest.version, "head": manifest.id, "owner": manifest.signer}
         self.state["files"][file_id] = pin
         self.save()
         return manifest, share, content_key, metadata
+
+    def check_version(self, manifest):
+        """§7.3, against what is pinned."""
+        pin = self.state["files"].get(manifest.file_id)
+        if pin:
+            step, follows = manifest.version - pin["version"], manifest.previous == pin["head"]
+            require(version_rollback=step >= 0, version_conflict=step or manifest.id == pin["head"],
+                    version_chain=not step or step == 1 and follows,
+                    manifest_previous=manifest.signer == pin["owner"])
 
     def senders(self):
         """Verified addresses by user_id."""

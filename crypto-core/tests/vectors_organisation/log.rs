@@ -286,7 +286,17 @@ fn bad_entries(story: &Story) -> Vec<Value> {
         service("service with a bundle", signing_key(0x51).public_key(), Some(bob)),
         at(signed(withdraw, ann), None, 3, "a record that is no entry"),
         at(world.log.entries(0).next().unwrap().record, Some(ann), 3, "a second genesis"),
+        service("service with a key that is no canonical encoding", beyond_p(), None),
     ]
+}
+
+/// The point with y = 3, of no small order, written as y = p + 3.
+fn beyond_p() -> SigningPublicKey {
+    SigningPublicKey::new(std::array::from_fn(|n| match n {
+        0 => 0xf0,
+        31 => 0x7f,
+        _ => 0xff,
+    }))
 }
 
 fn checkpoints(story: &Story) -> Vec<Value> {

@@ -73,10 +73,10 @@ impl Script {
             .collect()
     }
 
-    /// What a refusal says that ends in `code`; it leaves no file, and no piece of one.
-    async fn refused(&self, code: i32, arguments: &[&str]) -> String {
+    /// What a download says that ends in `code`; it leaves no file, and no piece of one.
+    async fn refused(&self, code: i32, file: FileId) -> String {
         let before = self.received();
-        let output = self.run(arguments).await;
+        let output = self.run(&["download", &file.to_string(), "-o", text(&self.out())]).await;
         assert_eq!(output.status.code(), Some(code), "{output:?}");
         assert_eq!(self.received(), before);
         String::from_utf8(output.stderr).unwrap()
@@ -86,6 +86,10 @@ impl Script {
     fn received(&self) -> Vec<PathBuf> {
         let own = |path: &PathBuf| *path != self.kit && !path.starts_with(self.home());
         files(&self.folder).into_iter().filter(own).collect()
+    }
+
+    fn out(&self) -> PathBuf {
+        self.folder.join("out")
     }
 
     fn home(&self) -> PathBuf {
@@ -149,14 +153,12 @@ on_every_backend! {
         let (ops, client) = sdk::organisation(&server).await;
         let file = ops.upload("a.txt", b"content").await;
         let script = Script::new(&server, &client).await;
-        let path = script.folder.join("out");
-        let download = ["download", &file.to_string(), "-o", text(&path)];
-        assert!(script.refused(NOT_FOUND, &download).await.contains("not_found"));
+        assert!(script.refused(NOT_FOUND, file).await.contains("not_found"));
 
         ops.share(file, &client, Default::default()).await.unwrap();
-        std::fs::write(&path, b"mine").unwrap();
-        assert!(script.refused(LOCAL_FILE, &download).await.contains("file_exists"));
-        assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+        std::fs::write(script.out(), b"mine").unwrap();
+        assert!(script.refused(LOCAL_FILE, file).await.contains("file_exists"));
+        assert_eq!(std::fs::read(script.out()).unwrap(), b"mine");
         assert!(ops.me.receipts(None, None).await.unwrap().items.is_empty());
     }
 
@@ -169,8 +171,7 @@ on_every_backend! {
             BlobKind::Folder => flip_last_byte(&server.data().join("blobs")),
             BlobKind::Database => server.execute(SWAP_PIECES.into()).await,
         }
-        let download = ["download", &file.to_string(), "-o", text(&script.folder.join("out"))];
-        assert!(script.refused(VERIFICATION_FAILED, &download).await.contains("part_mismatch"));
+        assert!(script.refused(VERIFICATION_FAILED, file).await.contains("part_mismatch"));
         assert!(ops.me.receipts(None, None).await.unwrap().items.is_empty());
     }
 
@@ -186,8 +187,7 @@ on_every_backend! {
         server.stop().await;
         server.execute("DELETE FROM log_entries WHERE sequence = 2".into()).await;
         server.start_again().await;
-        let download = ["download", &file.to_string(), "-o", text(&script.folder.join("out"))];
-        assert!(script.refused(VERIFICATION_FAILED, &download).await.contains("log_rollback"));
+        assert!(script.refused(VERIFICATION_FAILED, file).await.contains("log_rollback"));
     }
 
     async fn it_refuses_a_file_in_anothers_place(server: TestServer) {
@@ -204,8 +204,7 @@ on_every_backend! {
                  WHERE file_id = {one_id}"
             ))
             .await;
-        let download = ["download", &one.to_string(), "-o", text(&script.folder.join("out"))];
-        assert!(script.refused(VERIFICATION_FAILED, &download).await.contains("metadata_mismatch"));
+        assert!(script.refused(VERIFICATION_FAILED, one).await.contains("metadata_mismatch"));
     }
 }
 
