@@ -4,8 +4,8 @@
 Written from docs/protocol.md alone; § names its sections. Nothing that a server answers is shown,
 kept or acted on before it is verified. Ids stay hex and blobs base64url, as records have them.
 """
-import argparse, base64, copy, fcntl, hashlib, hmac, http.client, json, os, re, secrets, sys
-import tempfile, time, unicodedata, urllib.parse
+import argparse, base64, contextlib, copy, fcntl, hashlib, hmac, http.client, json, os, re, secrets
+import sys, tempfile, time, unicodedata, urllib.parse
 from types import SimpleNamespace
 
 import blake3, mnemonic
@@ -642,6 +642,10 @@ class Client:
         self.renew_at = time.monotonic() + answer["tokens"]["access_expires_in"] / 2
         self.check_credential(answer["account"], generation)
 
+    def sign_out(self):
+        if self.token:
+            self.ask("POST", "/auth/logout")
+
     def check_credential(self, account, generation):
         """§3.4"""
         signing_public = unb64(self.keys.signing_public)
@@ -902,8 +906,8 @@ def tell(failure, of="failed"):
 
 def run(arguments):
     client = Client(arguments.server, arguments.home, arguments.kit)
-    client.enter()
     try:
+        client.enter()
         if arguments.command == "download":
             print(json.dumps(client.download(arguments.file_id, arguments.o)))
             return 0
@@ -913,7 +917,8 @@ def run(arguments):
             return each(shared, lambda file: client.listed(file, senders))
         return each(shared, lambda file: client.download(file["file_id"], arguments.folder, False))
     finally:
-        client.ask("POST", "/auth/logout")
+        with contextlib.suppress(Failure):  # what happened before is what counts
+            client.sign_out()
 
 
 def main():
