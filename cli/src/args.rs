@@ -26,8 +26,8 @@ Exit codes:
   0 done · 2 usage · 3 authentication · 4 not found, expired or not shared · 5 forbidden
   6 network or server · 7 verification failed · 8 local file · 130 interrupted
 
-Every flag that names an environment variable can also be set there; server, email and
-password_file also in config.json (in --home, else ~/.config/sealpost). SEALPOST_PASSWORD may hold
+Every flag that names an environment variable can also be set there; server, email,
+password_file and ca also in config.json (in --home, else ~/.config/sealpost). SEALPOST_PASSWORD may hold
 the password itself.";
 
 /// Deliver files that nobody but their recipient can read, and prove later that you did.
@@ -59,6 +59,9 @@ pub struct GlobalArgs {
     /// Take the password from the first line of standard input; nothing prompts then
     #[arg(long, global = true)]
     pub password_stdin: bool,
+    /// Certificates (PEM) of the authority that vouches for the server, instead of those of the system
+    #[arg(long, value_name = "FILE", env = "SEALPOST_CA", global = true)]
+    pub ca: Option<PathBuf>,
     /// Data as JSON on standard output, errors as JSON on standard error too
     #[arg(long, global = true, conflicts_with = "quiet")]
     pub json: bool,
@@ -87,8 +90,10 @@ pub enum Command {
     /// Sign in on this device
     Login(LoginArgs),
     /// End the session on this device
+    #[command(after_help = "Example:\n  sealpost logout")]
     Logout,
     /// Who is signed in, and where
+    #[command(after_help = "Example:\n  sealpost whoami --json")]
     Whoami,
     /// Change your password
     Passwd(PasswdArgs),
@@ -103,8 +108,10 @@ pub enum Command {
     /// End a share of yours
     Unshare(UnshareArgs),
     /// List your files and whom they are shared with
+    #[command(after_help = "Examples:\n  sealpost ls --limit 20\n  sealpost ls -q | xargs -n 1 sealpost info")]
     Ls(ListArgs),
     /// List what was shared with you
+    #[command(after_help = "Examples:\n  sealpost shared\n  sealpost download $(sealpost shared -q) -o inbox/")]
     Shared(ListArgs),
     /// Fetch, verify and open files
     Download(DownloadArgs),
@@ -115,6 +122,7 @@ pub enum Command {
     /// Delete a file of yours, for everybody
     Rm(RmArgs),
     /// List whom you may know: role, whether they are active, whether files were shared
+    #[command(after_help = "Example:\n  sealpost contacts --json")]
     Contacts,
     /// Show the twelve words to compare with somebody: the same on both sides, or somebody is in between
     Verify(VerifyArgs),
@@ -124,6 +132,9 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page, or write one for each command
     Man(ManArgs),
+    /// Print docs/cli.md
+    #[command(hide = true)]
+    Reference,
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod man;
 mod passwd;
 mod receipts;
 mod recover;
+mod reference;
 mod rm;
 mod serve;
 mod share;
@@ -45,6 +46,7 @@ pub fn run(cli: Cli, printer: Printer) -> Outcome {
         // What the program says about itself needs no home folder.
         Command::Completions(args) => completions::run(&args, &printer),
         Command::Man(args) => man::run(&args, &printer),
+        Command::Reference => reference::run(&printer),
         command => with_home(Cli { command, ..cli }, printer),
     }
 }
@@ -91,6 +93,10 @@ async fn client(command: Command, context: &Context) -> Outcome {
         Command::Rm(args) => rm::run(args, context).await,
         Command::Contacts => contacts::run(context).await,
         Command::Verify(args) => verify::run(args, context).await,
-        Command::Serve(_) | Command::Demo(_) | Command::Completions(_) | Command::Man(_) => Ok(()),
+        Command::Serve(_)
+        | Command::Demo(_)
+        | Command::Completions(_)
+        | Command::Man(_)
+        | Command::Reference => Ok(()),
     }
 }

@@ -28,6 +28,11 @@ impl Home {
     /// Below `dir` (`--home`), else in the XDG folders (XDG Base Directory Specification 0.8).
     pub fn new(dir: Option<&Path>) -> Outcome<Self> {
         if let Some(dir) = dir {
+            if dir.exists() && !dir.is_dir() {
+                let message = format!("{} is not a folder", dir.display());
+                return Err(Failure::new(Exit::LocalFile, "home_unusable", message)
+                    .hint("--home names a folder; it is made if need be."));
+            }
             return Ok(Self {
                 config: dir.join("config.json"),
                 state: dir.join("state"),
@@ -56,6 +61,8 @@ pub struct Config {
     pub email: Option<String>,
     /// `--password-file`; relative to the file's folder.
     pub password_file: Option<PathBuf>,
+    /// `--ca`; relative to the file's folder.
+    pub ca: Option<PathBuf>,
 }
 
 impl Config {
@@ -71,8 +78,9 @@ impl Config {
         };
         let mut config: Self =
             serde_json::from_str(&text).map_err(|error| malformed(path, &error.to_string()))?;
-        if let (Some(file), Some(folder)) = (&config.password_file, path.parent()) {
-            config.password_file = Some(folder.join(file));
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for file in [&mut config.password_file, &mut config.ca].into_iter().flatten() {
+            *file = folder.join(&*file);
         }
         Ok(config)
     }
@@ -84,7 +92,7 @@ fn malformed(path: &Path, why: &str) -> Failure {
         "config",
         format!("{} is not a usable configuration: {why}", path.display()),
     )
-    .hint("It is a JSON object with \"server\", \"email\" and \"password_file\", all optional.")
+    .hint("It is a JSON object with \"server\", \"email\", \"password_file\" and \"ca\", all optional.")
 }
 
 #[cfg(test)]
@@ -113,9 +121,11 @@ mod tests {
 
     #[test]
     fn settings_are_read_and_paths_are_relative_to_the_file() {
-        let config = load(r#"{"server": "https://s.example", "password_file": "pw"}"#).unwrap();
+        let config =
+            load(r#"{"server": "https://s.example", "password_file": "pw", "ca": "/ca.pem"}"#).unwrap();
         assert_eq!(config.server.as_deref(), Some("https://s.example"));
         assert!(config.password_file.unwrap().is_absolute());
+        assert_eq!(config.ca.unwrap(), Path::new("/ca.pem"));
     }
 
     #[test]

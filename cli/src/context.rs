@@ -1,9 +1,9 @@
 //! What every command works with: printer, prompter, and the way to the server.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use sealpost_client::{
-    Anonymous, EmailAddress, ErrorKind, Password, ServerUrl, SignedIn, store::FolderStore,
+    Anonymous, Authorities, EmailAddress, ErrorKind, Password, ServerUrl, SignedIn, store::FolderStore,
 };
 
 use crate::{
@@ -25,6 +25,7 @@ pub struct Context {
     pub home: Home,
     server: Option<String>,
     email: Option<String>,
+    ca: Option<PathBuf>,
 }
 
 impl Context {
@@ -41,6 +42,7 @@ impl Context {
             home,
             server: global.server.clone().or(config.server),
             email: config.email,
+            ca: global.ca.clone().or(config.ca),
         })
     }
 
@@ -67,7 +69,14 @@ impl Context {
 
     /// Somebody without a session on that server.
     pub fn anonymous(&self, server: &ServerUrl) -> Outcome<Anonymous> {
-        Ok(Anonymous::connect(server, self.store()?)?)
+        Ok(Anonymous::connect_trusting(server, self.store()?, &self.authorities()?)?)
+    }
+
+    /// Who vouches for the server.
+    fn authorities(&self) -> Outcome<Authorities> {
+        let Some(path) = &self.ca else { return Ok(Authorities::System) };
+        let pem = std::fs::read(path).map_err(|error| Failure::local("read", path, &error))?;
+        Authorities::from_pem(&pem).map_err(|error| Failure::from(error).about(&path.display().to_string()))
     }
 
     /// Keys, pins and session on this device.
@@ -77,10 +86,15 @@ impl Context {
 
     /// The person signed in on this device.
     pub async fn signed_in(&self) -> Outcome<SignedIn> {
-        let session = SignedIn::resume(self.store()?).await?;
+        let session = self.session().await?;
         self.check_server(&session)?;
         self.admit_in_passing(&session).await?;
         Ok(session)
+    }
+
+    /// The session that this device holds, as it is.
+    pub async fn session(&self) -> Outcome<SignedIn> {
+        Ok(SignedIn::resume_trusting(self.store()?, &self.authorities()?).await?)
     }
 
     /// A named server other than the session's must not be ignored in silence.
@@ -104,7 +118,7 @@ impl Context {
                 Ok(())
             }
             Err(error) if error.kind() == ErrorKind::Verification => {
-                self.printer.warn(&format!("somebody accepted an invite and was not admitted: {error}"));
+                self.printer.warn(&format!("nobody who accepted an invite was admitted: {error}"));
                 Ok(())
             }
             Err(error) => Err(error.into()),

@@ -22,12 +22,13 @@ pub use report::{FileReport, Removed, ReportedFile};
 pub use share::{Share, SharedWith, Shares, Unshared, Unshares};
 pub use shell::{Completions, ManPage, ManPages};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{failure::Failure, text};
 
 /// A person as the organisation's log knows them.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Person {
     /// E-mail address.
     pub email: String,
@@ -46,7 +47,7 @@ impl Person {
 }
 
 /// Why one recipient or one file of several failed; the others are not touched by it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ItemError {
     /// Stable name.
     pub code: String,

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -21,8 +22,8 @@ pub enum Format {
     Ids,
 }
 
-/// Data that commands show. The JSON comes from `Serialize`.
-pub trait Show: Serialize {
+/// Data that commands show. The JSON comes from `Serialize`, and `docs/cli.md` describes it by its schema.
+pub trait Show: Serialize + JsonSchema {
     /// For people; may be several lines, each ended. Text from others goes through [`text::safe`].
     fn human(&self) -> String;
 

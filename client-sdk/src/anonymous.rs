@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sealpost_api::{auth::ServerInfo, routes};
 
 use crate::{
+    authorities::Authorities,
     device::Device,
     error::Result,
     server_url::ServerUrl,
@@ -22,7 +23,16 @@ pub struct Anonymous {
 impl Anonymous {
     /// For the server at `server`. Sends nothing.
     pub fn connect(server: &ServerUrl, store: Arc<dyn StateStore>) -> Result<Self> {
-        Ok(Self { transport: Transport::new(server.clone())?, device: Device::new(store) })
+        Self::connect_trusting(server, store, &Authorities::System)
+    }
+
+    /// The same, with the server's certificate checked against these authorities.
+    pub fn connect_trusting(
+        server: &ServerUrl,
+        store: Arc<dyn StateStore>,
+        authorities: &Authorities,
+    ) -> Result<Self> {
+        Ok(Self { transport: Transport::new(server.clone(), authorities)?, device: Device::new(store) })
     }
 
     /// What the server tells a stranger.

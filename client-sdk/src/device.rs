@@ -151,6 +151,11 @@ impl Device {
         self.store.save(ACCOUNT_KEY, key.expose())
     }
 
+    /// Takes a lock over this state for the moment that a blob is read, changed and written.
+    pub(crate) fn hold(&self, name: &str) -> Result<Box<dyn StoreGuard>> {
+        self.store.lock(name)
+    }
+
     /// Takes a lock over this state without holding up the async threads.
     pub(crate) async fn lock(&self, name: &str) -> Result<Box<dyn StoreGuard>> {
         let (store, name) = (Arc::clone(&self.store), name.to_owned());

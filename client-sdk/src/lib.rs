@@ -5,6 +5,7 @@
 //! remember in a [`store::StateStore`].
 
 mod anonymous;
+mod authorities;
 mod caller;
 mod contacts;
 mod content;
@@ -45,11 +46,13 @@ mod source;
 pub mod store;
 mod tickets;
 mod transport;
+mod unreachable;
 mod upload;
 mod vault;
 mod wire;
 
 pub use anonymous::Anonymous;
+pub use authorities::Authorities;
 pub use contacts::{Contact, ContactStatus, Verification};
 pub use deliver::{Delivered, Delivery, DeliveryOutcome, DeliveryStatus};
 pub use details::{FileAccess, FileDetails};

@@ -40,6 +40,12 @@ pub(crate) fn save(device: &Device, log: &Log) -> Result<()> {
     let Some(checkpoint) = log.checkpoint() else { return Ok(()) };
     let entries =
         log.entries(0).map(|entry| LogEntry { record: entry.record, bundle: entry.bundle }).collect();
+    let _guard = device.hold(BLOB)?;
+    // Another process of this device may have kept a longer one meanwhile.
+    let kept = device.load::<StoredLog>(BLOB)?;
+    if kept.is_some_and(|kept| kept.entries.len() as u64 > log.size()) {
+        return Ok(());
+    }
     device.save(BLOB, &StoredLog { entries, checkpoint: checkpoint.raw().clone() })
 }
 

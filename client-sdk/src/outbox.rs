@@ -62,9 +62,11 @@ impl Inner {
     }
 }
 
-/// Whether the server said what became of the record, rather than failing on the way.
+/// Whether the server said what became of the record, rather than failing on the way. A record that it refused as
+/// invalid (a clock that was off) must not stand before all that follow.
 fn is_decided(error: &Error) -> bool {
-    !matches!(error.kind(), ErrorKind::Network | ErrorKind::Server | ErrorKind::NotSignedIn)
+    let failed = matches!(error.kind(), ErrorKind::Network | ErrorKind::Server | ErrorKind::NotSignedIn);
+    !failed || error.code() == "record_invalid"
 }
 
 fn undecided() -> Error {

@@ -18,6 +18,7 @@ use sealpost_crypto::{
 use crate::{
     error::{Error, Result},
     signed_in::Inner,
+    store::StoreGuard,
     transport::Call,
 };
 
@@ -43,6 +44,11 @@ impl Pairs {
 }
 
 impl Inner {
+    /// Held while records of ours are signed and sent: no two processes of this device sign for one place.
+    pub(crate) async fn signing(&self) -> Result<Box<dyn StoreGuard>> {
+        self.device.lock("signing").await
+    }
+
     /// The verified history of what we shared with `recipient`.
     pub(crate) async fn sent_pair(&self, log: &Log, recipient: UserId) -> Result<PairState> {
         let key = PairKey { sender: self.profile.user_id, recipient };
@@ -79,10 +85,20 @@ impl Inner {
 
     /// Keeps a longer history: nothing shorter is accepted from now on.
     pub(crate) async fn pin_pair(&self, key: &PairKey, state: &PairState) -> Result<()> {
-        self.device.save(&blob(key), state)?;
+        self.keep_longer(key, state)?;
         let pin = Pin { sequence: state.sequence(), head: state.head() };
         self.vault().await?.pin_pair(*key, pin);
         Ok(())
+    }
+
+    /// Another process of this device may have kept a longer one meanwhile.
+    fn keep_longer(&self, key: &PairKey, state: &PairState) -> Result<()> {
+        let _guard = self.device.hold("pairs")?;
+        let kept: Option<PairState> = self.device.load(&blob(key))?;
+        if kept.is_some_and(|kept| kept.sequence() > state.sequence()) {
+            return Ok(());
+        }
+        self.device.save(&blob(key), state)
     }
 
     async fn pair_page(&self, key: &PairKey, after: u64) -> Result<PairPage> {

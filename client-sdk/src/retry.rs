@@ -5,7 +5,10 @@ use std::{future::Future, time::Duration};
 
 use rand::RngExt;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    unreachable::TLS_FAILED,
+};
 
 /// How often a request is sent before its error is reported.
 const ATTEMPTS: u32 = 5;
@@ -36,7 +39,7 @@ where
 
 fn is_transient(error: &Error) -> bool {
     match error.kind() {
-        ErrorKind::Network => true,
+        ErrorKind::Network => error.code() != TLS_FAILED,
         ErrorKind::Server => matches!(error.code(), "unavailable" | "timeout" | "bad_gateway"),
         _ => false,
     }
@@ -61,6 +64,7 @@ mod tests {
     async fn passing_faults_are_tried_again_and_verdicts_are_not() {
         for (error, sent) in [
             (failure(ErrorKind::Network, "network"), ATTEMPTS),
+            (failure(ErrorKind::Network, TLS_FAILED), 1),
             (failure(ErrorKind::Server, "unavailable"), ATTEMPTS),
             (failure(ErrorKind::Server, "internal"), 1),
             (failure(ErrorKind::NotFound, "not_found"), 1),

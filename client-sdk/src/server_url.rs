@@ -17,6 +17,11 @@ impl ServerUrl {
         &self.text
     }
 
+    /// Whether TLS is spoken.
+    pub fn is_https(&self) -> bool {
+        self.text.starts_with("https:")
+    }
+
     /// Whether it is on this machine.
     pub fn is_loopback(&self) -> bool {
         self.loopback

@@ -57,6 +57,7 @@ impl SignedIn {
         let file = inner.own_file(&log, file_id).await?;
         let directory = Directory::fetch(&inner.caller, &log).await?;
         drop(log);
+        let _guard = inner.signing().await?;
         let mut outcomes = Vec::with_capacity(recipients.len());
         for email in recipients {
             let result = inner.share_with(&file, &directory, email, terms).await;
@@ -86,6 +87,7 @@ impl SignedIn {
             return Err(Error::invalid("a file's owner always has access to it"));
         }
         drop(log);
+        let _guard = inner.signing().await?;
         inner.unshare_with(file_id, user_id, recipient).await?;
         inner.flush(&*inner.log().await).await
     }

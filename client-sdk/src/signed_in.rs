@@ -13,6 +13,7 @@ use sealpost_crypto::{
 use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock};
 
 use crate::{
+    authorities::Authorities,
     caller::Caller,
     device::{Device, Profile},
     directory::{Directory, Person},
@@ -78,6 +79,14 @@ impl SignedIn {
     /// # Errors
     /// [`ErrorKind::NotSignedIn`]; [`ErrorKind::State`] if the store is damaged.
     pub async fn resume(store: Arc<dyn StateStore>) -> Result<Self> {
+        Self::resume_trusting(store, &Authorities::System).await
+    }
+
+    /// The same, with the server's certificate checked against these authorities.
+    ///
+    /// # Errors
+    /// As [`SignedIn::resume`].
+    pub async fn resume_trusting(store: Arc<dyn StateStore>, authorities: &Authorities) -> Result<Self> {
         let device = Device::new(store);
         let seed = device.seed()?;
         let profile = device
@@ -86,7 +95,7 @@ impl SignedIn {
         let account = Account::derive(&seed, profile.org_id, profile.user_id, profile.generation)?;
         let log = log_sync::load(&device, profile.org_id)?
             .ok_or_else(|| Error::state("the state folder has keys, and lacks the organisation's log"))?;
-        let transport = Transport::new(profile.server.parse()?)?;
+        let transport = Transport::new(profile.server.parse()?, authorities)?;
         let session = Session::resume(device.clone(), transport.clone())?;
         Ok(Self::assemble(Caller::account(transport, session), device, profile, account, log))
     }

@@ -42,16 +42,16 @@ pub(crate) fn begun(device: &Device, file_id: FileId) -> Result<Option<TicketId>
 
 /// Keeps the ticket, before the first request that counts.
 pub(crate) fn begin(device: &Device, file: &OpenFile, ticket: TicketId) -> Result<()> {
-    let mut tickets = load(device)?;
-    tickets.begun.insert(file.file_id(), Begun { share: file.share.id(), ticket });
-    device.save(BLOB, &tickets)
+    change(device, |tickets| {
+        tickets.begun.insert(file.file_id(), Begun { share: file.share.id(), ticket });
+    })
 }
 
 /// The download is finished, without a receipt.
 pub(crate) fn close(device: &Device, file: &OpenFile) -> Result<()> {
-    let mut tickets = load(device)?;
-    tickets.begun.remove(&file.file_id());
-    device.save(BLOB, &tickets)
+    change(device, |tickets| {
+        tickets.begun.remove(&file.file_id());
+    })
 }
 
 /// The download is finished; its receipt waits for the server.
@@ -61,10 +61,10 @@ pub(crate) fn close_with_receipt(
     ticket: TicketId,
     receipt: &RawRecord,
 ) -> Result<()> {
-    let mut tickets = load(device)?;
-    tickets.begun.remove(&file.file_id());
-    tickets.receipts.push(Waiting { file_id: file.file_id(), ticket, receipt: receipt.clone() });
-    device.save(BLOB, &tickets)
+    change(device, |tickets| {
+        tickets.begun.remove(&file.file_id());
+        tickets.receipts.push(Waiting { file_id: file.file_id(), ticket, receipt: receipt.clone() });
+    })
 }
 
 /// Every receipt that waits.
@@ -74,8 +74,14 @@ pub(crate) fn receipts(device: &Device) -> Result<Vec<Waiting>> {
 
 /// The server has this one.
 pub(crate) fn receipt_sent(device: &Device, sent: &Waiting) -> Result<()> {
+    change(device, |tickets| tickets.receipts.retain(|waiting| waiting.receipt != sent.receipt))
+}
+
+/// Several downloads may run at one time, each in a process of its own.
+fn change(device: &Device, change: impl FnOnce(&mut Tickets)) -> Result<()> {
+    let _guard = device.hold(BLOB)?;
     let mut tickets = load(device)?;
-    tickets.receipts.retain(|waiting| waiting.receipt != sent.receipt);
+    change(&mut tickets);
     device.save(BLOB, &tickets)
 }
 

@@ -15,9 +15,11 @@ use sealpost_crypto::id::{Digest, TicketId};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
+    authorities::Authorities,
     error::{Error, ErrorKind, Result},
     retry::with_retry,
     server_url::ServerUrl,
+    unreachable::{root_cause, unreachable},
     wire::Turn,
 };
 
@@ -68,7 +70,7 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(server: ServerUrl) -> Result<Self> {
+    pub(crate) fn new(server: ServerUrl, authorities: &Authorities) -> Result<Self> {
         // Fails when a provider is installed already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
@@ -82,9 +84,11 @@ impl Transport {
         if server.is_loopback() {
             builder = builder.no_proxy();
         }
-        if server.as_str().starts_with("http:") {
+        if !server.is_https() {
             // No TLS will be spoken: a machine without certificates must do.
             builder = builder.tls_certs_only(std::iter::empty());
+        } else if let Some(certificates) = authorities.only() {
+            builder = builder.tls_certs_only(certificates);
         }
         let client = builder.build().map_err(|error| {
             Error::new(ErrorKind::Network, "tls_setup", format!("can't prepare secure connections: {error}"))
@@ -216,19 +220,8 @@ impl Transport {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response> {
-        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let response = request.send().await.map_err(|error| unreachable(&self.server, &error))?;
         if response.status().is_success() { Ok(response) } else { Err(problem(response).await) }
-    }
-
-    fn unreachable(&self, error: &reqwest::Error) -> Error {
-        let server = &self.server;
-        if error.is_connect() {
-            let message = format!("can't connect to {server}: {}", root_cause(error));
-            return Error::new(ErrorKind::Network, "connect", message)
-                .with_hint("Check the address and the network, and that the server is running.");
-        }
-        let message = format!("the connection to {server} broke: {}", root_cause(error));
-        Error::new(ErrorKind::Network, "network", message).with_hint("Run the same command again.")
     }
 }
 
@@ -296,15 +289,6 @@ fn broken(error: &reqwest::Error) -> Error {
         .with_hint("Run the same command again.")
 }
 
-/// The innermost error, which is the one that tells a person something; without the URL.
-fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
-}
-
 fn unexpected(message: &str) -> Error {
     Error::new(ErrorKind::Server, "unexpected_answer", message)
 }
@@ -326,6 +310,7 @@ async fn problem(response: Response) -> Error {
     match status.as_u16() {
         502..=504 => {
             Error::new(ErrorKind::Server, "bad_gateway", format!("the server is not available ({status})"))
+                .with_hint("Try again in a while; if it keeps happening, tell whoever runs the server.")
         }
         300..400 => {
             unexpected("the server sends requests elsewhere").with_hint("Give the server's own address.")

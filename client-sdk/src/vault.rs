@@ -75,9 +75,11 @@ impl Vaulted {
     /// Fetches the vault and holds it against what this device has seen. One that is missing, does not open or
     /// goes back is an error, never a fresh start.
     pub(crate) async fn open(access: VaultAccess<'_>) -> Result<Self> {
+        // Before the vault: another process of this device may change both meanwhile.
+        let known = access.device.load::<Seen>(BLOB)?;
         let (vault, blob) = access.fetch().await?;
         let hash = vault::sealed_hash(&blob.blob.0);
-        let seen = match access.device.load::<Seen>(BLOB)? {
+        let seen = match known {
             Some(seen) => check_not_older(seen, &vault, hash)?,
             None => Seen { vault_version: vault.version, vault_hash: hash, pins: vault.pins.clone() },
         };
@@ -202,15 +204,21 @@ impl Vaulted {
         self.save(device)
     }
 
+    /// Keeps what was seen, and what another process of this device has kept meanwhile.
     fn save(&mut self, device: &Device) -> Result<()> {
-        // A session that began again meanwhile may have pinned a newer credential.
-        if let Some(stored) = device.load::<Seen>(BLOB)?
-            && stored.pins.credential.sequence > self.seen.pins.credential.sequence
-        {
-            self.seen.pins.credential = stored.pins.credential;
+        let _guard = device.hold(BLOB)?;
+        let mut seen = self.seen.clone();
+        if let Some(kept) = device.load::<Seen>(BLOB)? {
+            let with = |pins: &Pins| Vault { pins: pins.clone(), ..self.vault.clone() };
+            seen.pins = vault::merge(&with(&kept.pins), &with(&seen.pins))?.pins;
+            if kept.vault_version > seen.vault_version {
+                (seen.vault_version, seen.vault_hash) = (kept.vault_version, kept.vault_hash);
+            }
         }
+        // A session that began again meanwhile may have pinned a newer credential.
+        self.seen.pins.credential = seen.pins.credential;
         self.unsaved = false;
-        device.save(BLOB, &self.seen)
+        device.save(BLOB, &seen)
     }
 }
 

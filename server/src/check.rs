@@ -172,7 +172,10 @@ impl Checker<'_> {
     }
 
     fn terms(&self, context: &ShareContext) -> Result<(), ApiError> {
-        require(context.expiry == 0 || context.expiry > self.now, "The share has expired already.")?;
+        if context.expiry != 0 && context.expiry <= self.now {
+            return Err(ApiError::record_invalid("The share has expired already, by the server's clock.")
+                .hint("Check this device's clock."));
+        }
         if context.limit <= MAX_DOWNLOAD_LIMIT {
             return Ok(());
         }
@@ -238,8 +241,11 @@ impl Checker<'_> {
         if time <= self.now.saturating_add(CLOCK_SKEW_SECONDS) {
             return Ok(());
         }
-        Err(ApiError::record_invalid("The record's time is in the future.")
-            .hint("Set this device's clock right."))
+        let ahead = time.saturating_sub(self.now) / 60;
+        Err(ApiError::record_invalid(format!(
+            "This device's clock is {ahead} minutes ahead of the server's."
+        ))
+        .hint("Set this device's clock right, then try again."))
     }
 }
 

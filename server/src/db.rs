@@ -13,7 +13,7 @@ use std::{path::Path, time::Duration};
 
 use sealpost_crypto::id::{IdError, UserId};
 use sqlx::{
-    PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    Connection, PgConnection, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
     migrate::MigrateError,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -63,6 +63,8 @@ pub(crate) const STATEMENTS: &[&[&str]] = &[
 
 /// How long a request waits for a connection before 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long Postgres may take to answer when the server starts.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections of the reader pool, or of the Postgres pool.
 const CONNECTIONS: u32 = 8;
 /// How long SQLite waits for another process's lock (a backup, say).
@@ -120,6 +122,14 @@ pub(crate) enum OpenError {
     /// Connecting or a pragma failed.
     #[error(transparent)]
     Connect(#[from] sqlx::Error),
+    /// Postgres, at this host and port or socket, does not let us in.
+    #[error("can't connect to Postgres at {at}: {cause}")]
+    Postgres {
+        /// Where; never the whole URL, it may hold a password.
+        at: String,
+        /// Why.
+        cause: sqlx::Error,
+    },
     /// A newer version of the server was here.
     #[error("the database was written by a newer version")]
     Newer,
@@ -144,6 +154,19 @@ pub(crate) enum Db {
     Postgres(PgPool),
     /// SQLite: one connection writes, others read beside it (WAL).
     Sqlite { writer: SqlitePool, readers: SqlitePool },
+}
+
+/// One connection, to see at once whether there is a server and whether it lets us in.
+async fn greet(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
+    let connection = tokio::time::timeout(GREETING_TIMEOUT, PgConnection::connect_with(options));
+    connection.await.map_err(|_| sqlx::Error::PoolTimedOut)??.close().await
+}
+
+fn address(options: &PgConnectOptions) -> String {
+    match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    }
 }
 
 /// A transaction; rolled back unless [`Tx::commit`] is called.
@@ -191,6 +214,8 @@ impl Db {
     /// Connects to Postgres and brings its tables up to date.
     pub(crate) async fn postgres(url: &str) -> Result<Self, OpenError> {
         let options: PgConnectOptions = url.parse()?;
+        // The pool would try for as long as a request may wait.
+        greet(&options).await.map_err(|cause| OpenError::Postgres { at: address(&options), cause })?;
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
         let pool = pool.connect_with(options).await?;
         MIGRATIONS.run(&pool).await?;

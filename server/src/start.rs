@@ -56,9 +56,17 @@ pub enum StartError {
     /// The database was written by a newer version.
     #[error("the database was written by a newer version of the server; upgrade this one")]
     DatabaseNewer,
-    /// Postgres does not answer. The URL is not shown, it may hold a password.
-    #[error("can't reach Postgres: {0}; check the database URL and that it runs")]
-    Postgres(String),
+    /// Postgres does not answer, or does not let us in. The URL is not shown, it may hold a password.
+    #[error("can't use Postgres at {at}: {cause}; check the database URL and that Postgres runs")]
+    Postgres {
+        /// Host and port, or socket.
+        at: String,
+        /// Why.
+        cause: String,
+    },
+    /// The database URL is none.
+    #[error("the database URL is not a Postgres URL, such as postgres://user:password@host/database")]
+    DatabaseUrl,
     /// The SQLite file can't be used.
     #[error("can't open the database {}: {cause}", .path.display())]
     Sqlite {
@@ -163,7 +171,9 @@ async fn open(database: &Database) -> Result<Db, StartError> {
         Database::Sqlite(path) => open_sqlite(path).await,
         Database::Postgres(url) => Db::postgres(url).await.map_err(|error| match error {
             OpenError::Newer => StartError::DatabaseNewer,
-            OpenError::Connect(cause) => StartError::Postgres(describe(&cause)),
+            OpenError::Postgres { at, cause } => StartError::Postgres { at, cause: describe(&cause) },
+            OpenError::Connect(sqlx::Error::Configuration(_)) => StartError::DatabaseUrl,
+            OpenError::Connect(cause) => StartError::Database(describe(&cause)),
             OpenError::Migrate(cause) => StartError::Database(cause.to_string()),
         }),
     }
@@ -197,7 +207,7 @@ fn describe(error: &sqlx::Error) -> String {
         sqlx::Error::Database(cause) => cause.message().to_owned(),
         sqlx::Error::PoolTimedOut => "no answer in time".to_owned(),
         sqlx::Error::Tls(_) => "the TLS handshake failed".to_owned(),
-        _ => "the URL is not a valid Postgres URL, or the connection was refused".to_owned(),
+        _ => "the connection failed".to_owned(),
     }
 }
 

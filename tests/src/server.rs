@@ -88,6 +88,11 @@ impl TestServer {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
+    /// Sets the server's clock back, as if every device's were ahead; it stays so over a restart.
+    pub fn turn_back_time(&self, seconds: u64) {
+        self.clock.set_back(Duration::from_secs(seconds));
+    }
+
     /// The server's clock, UTC seconds.
     pub fn now(&self) -> u64 {
         self.clock.seconds()

@@ -4,6 +4,8 @@
 //! Postgres, which is removed again, and with a Python environment, which stays in the target folder. Examples: `cargo xtask test`, `cargo xtask test -- login`,
 //! `cargo xtask test -- -p sealpost-server --lib`.
 //!
+//! `cargo xtask docs` writes `docs/cli.md` anew from the program.
+//!
 //! `cargo xtask bench [MIB]` measures a file of 1,024 MiB, or as many as named, up and down over loopback.
 
 mod bench;
@@ -12,12 +14,13 @@ mod postgres;
 mod python;
 
 use std::{
-    env,
+    env, fs,
     os::unix::process::CommandExt,
-    process::{Command, ExitCode, ExitStatus},
+    path::Path,
+    process::{Command, ExitCode, ExitStatus, Stdio},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{cleanup::Cleanup, postgres::Postgres};
 
@@ -26,12 +29,14 @@ const TEST_POSTGRES: &str = "SEALPOST_TEST_POSTGRES";
 /// Where tests find a Python that has the packages of `clients/python`.
 const TEST_PYTHON: &str = "SEALPOST_TEST_PYTHON";
 
-const USAGE: &str = "usage: cargo xtask test [-- ARGUMENTS FOR CARGO TEST] | cargo xtask bench [MIB]";
+const USAGE: &str =
+    "usage: cargo xtask test [-- ARGUMENTS FOR CARGO TEST] | cargo xtask docs | cargo xtask bench [MIB]";
 
 fn main() -> Result<ExitCode> {
     let mut arguments = env::args().skip(1);
     match arguments.next().as_deref() {
         Some("test") => test(arguments.skip_while(|argument| argument == "--").collect()),
+        Some("docs") => docs().map(|()| ExitCode::SUCCESS),
         Some("bench") => bench::run(arguments.next().as_deref()).map(|()| ExitCode::SUCCESS),
         _ => bail!(USAGE),
     }
@@ -55,6 +60,16 @@ fn test(extra: Vec<String>) -> Result<ExitCode> {
     let status = run_in_group(&mut cargo, &mut cleanup)?;
     cleanup.finish()?;
     Ok(exit_code(status))
+}
+
+/// The program describes itself.
+fn docs() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent folder")?;
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["run", "--quiet", "--locked", "--package", "sealpost", "--", "reference"]);
+    let output = cargo.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
+    ensure!(output.status.success(), "`sealpost reference` failed");
+    Ok(fs::write(root.join("docs/cli.md"), output.stdout)?)
 }
 
 /// Runs `command` in a process group of its own, so that the cleaner can end whatever it has left running.

@@ -63,6 +63,9 @@ pub struct ShareArgs {
 }
 
 const UNSHARE_NOTE: &str = "\
+Example:
+  sealpost unshare FILE_ID client@example.com
+
 The server refuses the file to them from now on. Whoever downloaded it before may have kept a copy.";
 
 /// `sealpost unshare`
@@ -145,6 +148,7 @@ pub struct DownloadArgs {
 
 /// `sealpost receipts`
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  sealpost receipts FILE_ID\n  sealpost receipts --json > receipts.json")]
 pub struct ReceiptsArgs {
     /// Only of this file
     #[arg(value_name = "FILE_ID")]
@@ -156,6 +160,7 @@ pub struct ReceiptsArgs {
 
 /// `sealpost demo`
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  sealpost demo\n  sealpost demo report.pdf")]
 pub struct DemoArgs {
     /// Files to deliver; without any the demo makes some
     #[arg(value_name = "FILE")]

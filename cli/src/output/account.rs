@@ -1,5 +1,6 @@
 //! Output of serve, init, invite, join, login, logout, whoami, passwd, recover.
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
@@ -35,13 +36,14 @@ impl std::fmt::Debug for SecretText {
 }
 
 /// `serve`, once it listens.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Started {
     /// Where clients reach it.
     pub url: String,
     /// Its data folder.
     pub data: String,
     /// At the first start only: the one-time token for `init`.
+    #[schemars(with = "Option<String>")]
     pub setup_token: Option<SecretText>,
     /// File with the token, while no organisation is founded.
     pub setup_token_file: Option<String>,
@@ -72,7 +74,7 @@ impl Show for Started {
 }
 
 /// `whoami`, `login`, `recover`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Account {
     /// E-mail address.
     pub email: String,
@@ -114,7 +116,7 @@ impl Show for Account {
 }
 
 /// `init`, `join`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Enrolled {
     /// The new account.
     #[serde(flatten)]
@@ -134,26 +136,30 @@ impl Show for Enrolled {
 }
 
 /// The recovery kit.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct RecoveryKit {
     /// 24 words, separated by spaces.
+    #[schemars(with = "String")]
     pub words: SecretText,
     /// The organisation, with a checksum.
     pub organisation: String,
     /// The account key, if the account has one.
+    #[schemars(with = "Option<String>")]
     pub account_key: Option<SecretText>,
 }
 
 /// `invite`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Invite {
     /// Whom.
     pub email: String,
     /// `client` or `ops`.
     pub role: String,
     /// The code: whoever uses it first is the invitee.
+    #[schemars(with = "String")]
     pub code: SecretText,
     /// The code inside a link to this server.
+    #[schemars(with = "String")]
     pub link: SecretText,
     /// When it stops working.
     pub expires_at: String,
@@ -178,7 +184,7 @@ impl Show for Invite {
 }
 
 /// `passwd`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct PasswordChanged {
     /// Whose.
     pub email: String,
@@ -200,7 +206,7 @@ impl Show for PasswordChanged {
 }
 
 /// `logout`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct SignedOut {
     /// Always true.
     pub signed_out: bool,

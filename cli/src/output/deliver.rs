@@ -1,12 +1,13 @@
 //! Output of deliver: one JSON line per row.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{ItemError, count, share::terms};
 use crate::{printer::Show, text};
 
 /// One row of `deliver`. The rows of one path come together, when that path is done.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct DeliveredRow {
     /// The row's number, from 1; the header and empty lines do not count.
     pub row: u64,

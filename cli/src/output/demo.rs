@@ -1,12 +1,13 @@
 //! Output of demo.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Receipt;
 use crate::printer::Show;
 
 /// `demo`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Demo {
     /// Whether everything ended as it must.
     pub ok: bool,
@@ -23,7 +24,7 @@ pub struct Demo {
 }
 
 /// A delivered file.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct DemoFile {
     /// Its id.
     pub file_id: String,
@@ -36,7 +37,7 @@ pub struct DemoFile {
 }
 
 /// A table of the server's database.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct DemoTable {
     /// Its name.
     pub name: String,
@@ -47,7 +48,7 @@ pub struct DemoTable {
 }
 
 /// A search through data folder, database, WAL and log.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct DemoSearch {
     /// Files looked at.
     pub files: u64,
@@ -66,7 +67,7 @@ pub struct DemoSearch {
 }
 
 /// A secret that was found.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct DemoFinding {
     /// What it is.
     pub secret: String,

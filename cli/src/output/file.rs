@@ -1,12 +1,13 @@
 //! Output of upload, ls, shared, download, receipts.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{ItemError, Person, Share, SharedWith, size};
 use crate::{printer::Show, text};
 
 /// A file just uploaded.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Uploaded {
     /// Its id, or `null` if it could not be uploaded.
     pub file_id: Option<String>,
@@ -21,7 +22,7 @@ pub struct Uploaded {
 }
 
 /// `upload`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Uploads {
     /// In the order given.
     pub files: Vec<Uploaded>,
@@ -44,7 +45,7 @@ impl Show for Uploads {
 }
 
 /// What whoever may see a file sees of it: members of an entry of `ls` or `shared`, and of `info`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct FileFacts {
     /// The file's id.
     pub file_id: String,
@@ -73,7 +74,7 @@ impl FileFacts {
 }
 
 /// One entry of `ls`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct OwnFile {
     /// The file.
     #[serde(flatten)]
@@ -99,7 +100,7 @@ impl Show for OwnFile {
 }
 
 /// One entry of `shared`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ReceivedFile {
     /// The file.
     #[serde(flatten)]
@@ -141,7 +142,7 @@ impl Show for ReceivedFile {
 }
 
 /// An entry that is not shown because it does not verify.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Rejected {
     /// The file's id, as the server named it.
     pub file_id: String,
@@ -152,7 +153,7 @@ pub struct Rejected {
 }
 
 /// One file of `download`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Downloaded {
     /// The file's id.
     pub file_id: String,
@@ -171,7 +172,7 @@ pub struct Downloaded {
 }
 
 /// `download`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Downloads {
     /// In the order given.
     pub files: Vec<Downloaded>,
@@ -192,7 +193,7 @@ impl Show for Downloads {
 }
 
 /// One entry of `receipts`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Receipt {
     /// The file's id.
     pub file_id: String,

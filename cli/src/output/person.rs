@@ -1,5 +1,6 @@
 //! Output of contacts and verify.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Person;
@@ -9,7 +10,7 @@ use crate::{printer::Show, text};
 const COLUMNS: usize = 4;
 
 /// `contacts`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Contacts {
     /// By address.
     pub contacts: Vec<Contact>,
@@ -26,7 +27,7 @@ impl Show for Contacts {
 }
 
 /// One entry of `contacts`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Contact {
     /// The account's id.
     pub user_id: String,
@@ -53,7 +54,7 @@ impl Contact {
 }
 
 /// `verify`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Words {
     /// The other account's id.
     pub user_id: String,

@@ -1,12 +1,13 @@
 //! Output of info and rm.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{OwnFile, ReceivedFile, size};
 use crate::{printer::Show, text};
 
 /// `info`: the members of an entry of `ls` or of `shared`, and these.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct FileReport {
     /// Whether it is a file of the caller's: then the members are those of `ls`, else those of `shared`.
     pub own: bool,
@@ -18,7 +19,7 @@ pub struct FileReport {
 }
 
 /// A file as its owner or as a recipient sees it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ReportedFile {
     /// With every share.
@@ -47,7 +48,7 @@ impl Show for FileReport {
 }
 
 /// `rm`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Removed {
     /// The file's id.
     pub file_id: String,

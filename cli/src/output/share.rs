@@ -1,12 +1,13 @@
 //! Output of share and unshare, and the shares inside other output.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{ItemError, count};
 use crate::{failure::Failure, printer::Show, text};
 
 /// A share as its owner sees it, in `ls`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Share {
     /// With whom.
     pub email: String,
@@ -43,7 +44,7 @@ impl Share {
 }
 
 /// What became of one recipient.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct SharedWith {
     /// Whom.
     pub email: String,
@@ -84,7 +85,7 @@ pub fn terms(expires_at: Option<&str>, limit: Option<u64>) -> String {
 }
 
 /// `share`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Shares {
     /// The file.
     pub file_id: String,
@@ -103,7 +104,7 @@ impl Show for Shares {
 }
 
 /// What became of one share.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Unshared {
     /// Whose.
     pub email: String,
@@ -114,7 +115,7 @@ pub struct Unshared {
 }
 
 /// `unshare`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Unshares {
     /// The file.
     pub file_id: String,

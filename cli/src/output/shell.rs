@@ -1,11 +1,12 @@
 //! Output of completions and man.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::printer::Show;
 
 /// `completions`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Completions {
     /// For which shell.
     pub shell: String,
@@ -24,7 +25,7 @@ impl Show for Completions {
 }
 
 /// `man`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ManPage {
     /// The program's page, in roff.
     pub page: String,
@@ -41,7 +42,7 @@ impl Show for ManPage {
 }
 
 /// `man DIR`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ManPages {
     /// The files that were written.
     pub pages: Vec<String>,

@@ -4,16 +4,16 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{Read, Write},
-    net::TcpListener,
+    net::{Shutdown, TcpListener, TcpStream},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::Duration,
 };
 
-use crate::world::{CLIENT, Done, Home, World, text};
+use crate::world::{CLIENT, Done, Home, OPS, World, text};
 
 #[test]
 fn a_wrong_password() {
@@ -227,30 +227,102 @@ fn a_state_folder_that_is_damaged_or_somebody_elses() {
 fn a_server_newer_than_the_client_and_one_that_talks_nonsense() {
     let world = World::new();
     let problem = r#"{"type":"urn:sealpost:problem:api_version","title":"t","status":400,"code":"api_version","hint":"Upgrade the client."}"#;
-    for (status, body, code) in [
-        ("400 Bad Request", problem, Some("api_version")),
-        ("200 OK", "<html>hello</html>", None),
-        ("502 Bad Gateway", "oops", None),
+    for (status, body, code, hint) in [
+        ("400 Bad Request", problem, "api_version", "upgrade"),
+        ("200 OK", "<html>hello</html>", "unexpected_answer", "a proxy in between"),
+        ("200 OK", r#"{"version":"0.1.0","login_resp"#, "unexpected_answer", "a proxy in between"),
+        ("502 Bad Gateway", "oops", "bad_gateway", "try again"),
+        ("404 Not Found", "oops", "unexpected_answer", "address of a sealpost server"),
+        ("301 Moved", "oops", "unexpected_answer", "own address"),
     ] {
-        let url = fake_server(status, body);
+        let url = fake_server(status, body, body.len());
         let fresh = Home::new(world.folder.path(), "fresh", &url);
-        let done = fresh.json(&["login", "--email", CLIENT]);
-        assert_eq!(done.code, 6, "{status}: {done:?}");
-        if let Some(code) = code {
-            let error = done.fails(6, code);
-            assert!(text(&error, "hint").to_lowercase().contains("upgrade"), "{error}");
-        }
+        let error = fresh.json(&["login", "--email", CLIENT]).fails(6, code);
+        assert!(text(&error, "hint").to_lowercase().contains(hint), "{error}");
     }
+    // A connection that ends in the middle of an answer.
+    let url = fake_server("200 OK", r#"{"version":"#, 1_000);
+    let fresh = Home::new(world.folder.path(), "fresh", &url);
+    let error = fresh.json(&["login", "--email", CLIENT]).fails(6, "network");
+    assert!(text(&error, "message").contains("connection broke"), "{error}");
 }
 
-/// Answers every request alike.
-fn fake_server(status: &str, body: &str) -> String {
+#[test]
+fn a_proxy_that_fails_for_a_while_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data").display().to_string();
+    let world = World::on(folder, &["--data", &data]);
+    let failing = Arc::new(AtomicUsize::new(0));
+    let url = flaky_proxy(&world.server.url, Arc::clone(&failing));
+    let client = Home::new(world.folder.path(), "client", &url);
+    client.json(&["join", &world.invite(CLIENT)]).ok();
+    let content = vec![7; 20_000_000];
+    let id = world.deliver(&world.file("a", &content), CLIENT);
+    failing.store(3, Ordering::Relaxed);
+    assert!(client.run(&["download", &id, "-o", "-"]).ok().stdout == content);
+    assert_eq!(failing.load(Ordering::Relaxed), 0, "it met the failures");
+    failing.store(1_000, Ordering::Relaxed);
+    let error = client.json(&["shared"]).fails(6, "bad_gateway");
+    assert!(text(&error, "message").contains("not available (502"), "{error}");
+}
+
+#[test]
+fn a_home_that_is_none_or_another_accounts() {
+    let world = World::new();
+    let file = world.file("file", b"");
+    let home = world.ops.in_folder(file.as_ref());
+    let error = home.json(&["whoami"]).fails(8, "home_unusable");
+    assert!(text(&error, "hint").contains("folder"), "{error}");
+    let blocked = world.home("blocked");
+    fs::write(blocked.path.join("state"), "").unwrap();
+    blocked.json(&["whoami"]).fails(8, "state_folder");
+
+    // Another server's name is refused, never ignored; so is another account.
+    let other = World::new();
+    let error = world.ops.json(&["--server", &other.server.url, "ls"]).fails(2, "usage");
+    assert!(text(&error, "message").contains(&world.server.url), "{error}");
+    world.ops.json(&["--server", &other.server.url, "login", "--email", OPS]).fails(8, "state_foreign");
+    world.ops.json(&["login", "--email", CLIENT]).fails(8, "state_foreign");
+    world.ops.json(&["ls"]).ok();
+}
+
+/// Answers 502 to so many connections, and passes on the others.
+fn flaky_proxy(server: &str, failing: Arc<AtomicUsize>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let kind = if body.starts_with('{') { "application/problem+json" } else { "text/html" };
+    let server = server.trim_start_matches("http://").to_owned();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut client) = stream else { return };
+            let fails = |left: usize| left.checked_sub(1);
+            if failing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fails).is_ok() {
+                let mut request = [0; 4_096];
+                let _read = client.read(&mut request);
+                let _written = client
+                    .write_all(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                continue;
+            }
+            let upstream = TcpStream::connect(&server).unwrap();
+            for (mut from, mut to) in
+                [(client.try_clone().unwrap(), upstream.try_clone().unwrap()), (upstream, client)]
+            {
+                thread::spawn(move || {
+                    let _copied = std::io::copy(&mut from, &mut to);
+                    let _closed = to.shutdown(Shutdown::Write);
+                });
+            }
+        }
+    });
+    url
+}
+
+/// Answers every request alike, with a body that says it is so long.
+fn fake_server(status: &str, body: &str, length: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let kind = if body.starts_with("{\"type\"") { "application/problem+json" } else { "text/html" };
     let answer = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
+        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
     );
     thread::spawn(move || {
         for stream in listener.incoming() {

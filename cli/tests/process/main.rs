@@ -10,4 +10,6 @@ mod people;
 mod readme;
 mod recovery;
 mod resume;
+mod several;
+mod tls;
 mod world;

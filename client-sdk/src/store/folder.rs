@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 
 /// Largest blob that is read back, bytes.
 const MAX_BLOB: u64 = 256 * 1024 * 1024;
+/// Name of the lock under which a blob is replaced.
+const WRITES: &str = "writes";
 
 /// A folder of small files, 0700 and 0600.
 #[derive(Debug, Clone)]
@@ -40,7 +42,16 @@ impl FolderStore {
         Error::state(format!("can't {doing} the state folder {}: {error}", self.folder.display()))
     }
 
+    fn hold(&self, name: &str) -> io::Result<FileGuard> {
+        let path = self.folder.join(format!("{name}.lock"));
+        let file = private_file(OpenOptions::new().write(true).create(true).truncate(false), &path)?;
+        file.lock()?;
+        Ok(FileGuard { _file: file })
+    }
+
+    /// Under a lock: processes that write the same blob at one time would share its temporary name.
     fn write_atomically(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let _guard = self.hold(WRITES)?;
         let temporary = self.folder.join(format!(".{name}.new"));
         let mut file = private_file(OpenOptions::new().write(true).create(true).truncate(true), &temporary)?;
         file.write_all(bytes)?;
@@ -75,11 +86,7 @@ impl StateStore for FolderStore {
     }
 
     fn lock(&self, name: &str) -> Result<Box<dyn StoreGuard>> {
-        let path = self.folder.join(format!("{name}.lock"));
-        let file = private_file(OpenOptions::new().write(true).create(true).truncate(false), &path)
-            .and_then(|file| file.lock().map(|()| file))
-            .map_err(|error| self.failed("lock", &error))?;
-        Ok(Box::new(FileGuard { _file: file }))
+        Ok(Box::new(self.hold(name).map_err(|error| self.failed("lock", &error))?))
     }
 }
 
@@ -132,6 +139,23 @@ mod tests {
         store.remove("seed").unwrap();
         store.remove("seed").unwrap();
         assert_eq!(store.load("seed").unwrap(), None);
+    }
+
+    #[test]
+    fn one_blob_written_by_several_at_one_time_is_whole() {
+        let home = tempfile::tempdir().unwrap();
+        let write = |byte: u8| {
+            let store = FolderStore::open(home.path()).unwrap();
+            (0..100).try_for_each(|_| store.save("pins", &vec![byte; 1 + usize::from(byte) * 1_000]))
+        };
+        let write = &write;
+        std::thread::scope(|scope| {
+            let writers = [1, 2, 3, 4].map(|byte| scope.spawn(move || write(byte)));
+            writers.into_iter().for_each(|writer| writer.join().unwrap().unwrap());
+        });
+        let blob = FolderStore::open(home.path()).unwrap().load("pins").unwrap().unwrap();
+        assert_eq!(blob.len(), 1 + usize::from(blob[0]) * 1_000);
+        assert!(blob.iter().all(|byte| *byte == blob[0]));
     }
 
     #[test]

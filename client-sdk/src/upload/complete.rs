@@ -34,6 +34,7 @@ impl Inner {
     pub(super) async fn complete(&self, fresh: &Fresh, digests: &[Digest], metadata: Vec<u8>) -> Result<()> {
         let manifest = self.sign_manifest(fresh, digests, &metadata).await?;
         let me = self.profile.user_id;
+        let _guard = self.signing().await?;
         for _ in 0..ATTEMPTS {
             let log = self.ops_log().await?;
             let mut pair = self.sent_pair(&log, me).await?;

@@ -76,4 +76,29 @@ on_every_backend! {
         assert!(ops.blob(&journal).is_none(), "a complete upload leaves no journal");
         assert_eq!(ops.me.files(None).await.unwrap().items.len(), 1);
     }
+
+    async fn a_clock_that_is_off_by_a_day_is_named(server: TestServer) {
+        let (ops, client) = sdk::organisation(&server).await;
+        let id = ops.upload("a", b"content").await;
+        ops.share(id, &client, Terms::default()).await.unwrap();
+        let day = 86_400;
+
+        // The devices' clocks are a day ahead: what they sign is of tomorrow.
+        server.turn_back_time(day);
+        let content = b"content".as_slice();
+        let error = ops.me.upload(content, sdk::describe("b", content), &|_| ()).await.unwrap_err();
+        assert!(error.to_string().contains("clock is 1440 minutes ahead"), "{error}");
+        assert!(error.hint().unwrap().contains("clock"), "{error:?}");
+        assert_eq!(client.download(id).await.unwrap(), content, "the content arrives, the receipt waits");
+
+        // A day behind: what they share for half a day has ended.
+        server.pass_time(2 * day);
+        let tonight = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let terms = Terms { expires_at: Some(tonight + day / 2), downloads: None };
+        let again = ops.upload("c", content).await;
+        let error = ops.share(again, &client, terms).await.unwrap_err();
+        assert!(error.hint().unwrap().contains("clock"), "{error:?}");
+        ops.share(again, &client, Terms::default()).await.unwrap();
+        assert_eq!(client.download(again).await.unwrap(), content);
+    }
 }
