@@ -108,10 +108,14 @@ pub enum Command {
     /// End a share of yours
     Unshare(UnshareArgs),
     /// List your files and whom they are shared with
-    #[command(after_help = "Examples:\n  sealpost ls --limit 20\n  sealpost ls -q | xargs -n 1 sealpost info")]
+    #[command(
+        after_help = "Examples:\n  sealpost ls --limit 20\n  sealpost ls -q | xargs -n 1 sealpost info"
+    )]
     Ls(ListArgs),
     /// List what was shared with you
-    #[command(after_help = "Examples:\n  sealpost shared\n  sealpost download $(sealpost shared -q) -o inbox/")]
+    #[command(
+        after_help = "Examples:\n  sealpost shared\n  sealpost download $(sealpost shared -q) -o inbox/"
+    )]
     Shared(ListArgs),
     /// Fetch, verify and open files
     Download(DownloadArgs),

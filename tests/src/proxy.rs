@@ -115,10 +115,8 @@ async fn forward(client: TcpStream, server: SocketAddr, traffic: &Arc<Traffic>) 
         if length == 0 {
             break;
         }
-        if piece.starts_with(b"HTTP/1.1 ") {
-            if traffic.loses_answer() {
-                break;
-            }
+        if piece.starts_with(b"HTTP/1.1 ") && traffic.loses_answer() {
+            break;
         }
         traffic.down.fetch_add(length as u64, Ordering::Relaxed);
         to_client.write_all(&piece[..length]).await?;

@@ -4,8 +4,8 @@ use schemars::{Schema, schema_for};
 
 use crate::output::{
     Account, Completions, Contacts, DeliveredRow, Demo, Downloads, Enrolled, FileReport, Invite, ManPage,
-    ManPages, OwnFile, PasswordChanged, Receipt, ReceivedFile, Rejected, Removed, Shares, SignedOut, Started, Unshares,
-    Uploads, Words,
+    ManPages, OwnFile, PasswordChanged, Receipt, ReceivedFile, Rejected, Removed, Shares, SignedOut, Started,
+    Unshares, Uploads, Words,
 };
 
 /// What stands on standard output.
