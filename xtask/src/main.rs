@@ -49,7 +49,7 @@ fn test(extra: Vec<String>) -> Result<ExitCode> {
     let mut cleanup = Cleanup::start(folder.keep())?;
     let postgres = Postgres::start(&mut cleanup)?;
     let scratch = cleanup.folder().join("tmp");
-    std::fs::create_dir(&scratch)?;
+    fs::create_dir(&scratch)?;
 
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["test", "--locked", "--no-fail-fast"]);
