@@ -97,4 +97,7 @@ pub struct MemberView {
     pub role: RoleName,
     /// Where the account stands. `pending` for people who were invited and are not certified.
     pub status: AccountStatus,
+    /// When the account was certified, by the server's clock; UTC seconds. Absent for the founder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certified_at: Option<u64>,
 }

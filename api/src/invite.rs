@@ -2,7 +2,7 @@
 
 use sealpost_crypto::{
     encoding::Base64,
-    id::{Digest, InviteId},
+    id::{Digest, InviteId, UserId},
     opening::Opening,
     record::RawRecord,
 };
@@ -23,6 +23,9 @@ pub struct CreateInvite {
     pub sealed_opening: Base64,
     /// SHA-256 of the token with which the invitee will come.
     pub token_hash: Digest,
+    /// The active account with the same address whose place the new one is to take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<UserId>,
 }
 
 /// Where an invite stands.

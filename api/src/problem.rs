@@ -113,6 +113,8 @@ codes! {
     RecipientPending = "recipient_pending", 422, "The recipient has not been certified yet";
     /// There is no such active recipient.
     RecipientUnknown = "recipient_unknown", 422, "No such recipient";
+    /// The account to be replaced is not the active one of the invitee's address.
+    ReplacesUnknown = "replaces_unknown", 422, "No such account to replace";
     /// The server knows the record, and this version does not take it yet.
     Unsupported = "unsupported", 422, "Not supported by this version";
     /// A limit was reached; `detail` names it.

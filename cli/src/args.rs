@@ -17,7 +17,7 @@ pub use file::{
     DemoArgs, DownloadArgs, InfoArgs, ListArgs, ReceiptsArgs, RmArgs, ShareArgs, TermsArgs, UnshareArgs,
     UploadArgs,
 };
-pub use person::VerifyArgs;
+pub use person::{ConfirmArgs, ReshareArgs, VerifyArgs};
 pub use serve::{BlobsArg, DatabaseArg, ServeArgs};
 pub use shell::{CompletionsArgs, ManArgs};
 
@@ -130,6 +130,10 @@ pub enum Command {
     Contacts,
     /// Show the twelve words to compare with somebody: the same on both sides, or somebody is in between
     Verify(VerifyArgs),
+    /// Admit somebody whose invite waits for the twelve words (--confirm, --replace)
+    Confirm(ConfirmArgs),
+    /// Share your files with somebody's new account, as they were shared with the old one
+    Reshare(ReshareArgs),
     /// Show everything once, on a temporary server, and what that server saw
     Demo(DemoArgs),
     /// Print what a shell needs to complete commands and flags
@@ -187,6 +191,8 @@ mod tests {
             "sealpost rm 00112233445566778899aabbccddeeff -y",
             "sealpost contacts --json",
             "sealpost verify a@example.org",
+            "sealpost confirm a@example.org --words one",
+            "sealpost reshare a@example.org -y --account 00112233445566778899aabbccddeeff",
             "sealpost demo a b",
             "sealpost completions bash",
             "sealpost man",

@@ -2,6 +2,7 @@
 
 mod account;
 mod completions;
+mod confirm;
 mod contacts;
 mod deliver;
 mod demo;
@@ -20,6 +21,7 @@ mod passwd;
 mod receipts;
 mod recover;
 mod reference;
+mod reshare;
 mod rm;
 mod serve;
 mod share;
@@ -93,6 +95,8 @@ async fn client(command: Command, context: &Context) -> Outcome {
         Command::Rm(args) => rm::run(args, context).await,
         Command::Contacts => contacts::run(context).await,
         Command::Verify(args) => verify::run(args, context).await,
+        Command::Confirm(args) => confirm::run(args, context).await,
+        Command::Reshare(args) => reshare::run(args, context).await,
         Command::Serve(_)
         | Command::Demo(_)
         | Command::Completions(_)

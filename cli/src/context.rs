@@ -110,10 +110,15 @@ impl Context {
 
     /// Certifies who accepted an invite of this account. What is wrong with one of them must not stop everything.
     async fn admit_in_passing(&self, session: &SignedIn) -> Outcome {
-        match session.certify_accepted().await {
+        match session.admit_accepted().await {
             Ok(admitted) => {
-                for person in admitted {
+                for person in admitted.certified {
                     self.printer.note(&format!("{} has joined: admitted.", text::safe(&person.email)));
+                }
+                for person in admitted.waiting {
+                    let email = text::safe(&person.email);
+                    self.printer
+                        .note(&format!("{email} has joined and waits for you: sealpost confirm {email}"));
                 }
                 Ok(())
             }

@@ -13,9 +13,7 @@ use crate::{
 const COLUMNS: usize = 4;
 /// Room for a kit with everything around it, so that no copy stays behind when the string grows.
 const SHEET_BYTES: usize = 1_024;
-/// Characters of the organisation's code without its hyphens.
-const ORGANISATION_CHARS: usize = 56;
-/// Characters of the account key without its hyphens.
+/// Characters of the account key without its hyphens; the organisation's code has 56.
 const ACCOUNT_KEY_CHARS: usize = 31;
 /// Characters of the longest word, with its number in front.
 const LONGEST_WORD: usize = 10;
@@ -144,8 +142,9 @@ fn label(line: &str) -> Option<(Field, &str)> {
 fn unlabelled(piece: &str) -> Field {
     match piece.chars().filter(char::is_ascii_alphanumeric).count() {
         0..=LONGEST_WORD => Field::Words,
-        chars if chars > (ACCOUNT_KEY_CHARS + ORGANISATION_CHARS) / 2 => Field::Organisation,
-        _ => Field::AccountKey,
+        // A few characters too many are a mistyped one.
+        chars if chars <= ACCOUNT_KEY_CHARS + 4 => Field::AccountKey,
+        _ => Field::Organisation,
     }
 }
 

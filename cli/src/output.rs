@@ -17,9 +17,9 @@ pub use demo::{Demo, DemoFile, DemoFinding, DemoSearch, DemoTable};
 pub use file::{
     Downloaded, Downloads, FileFacts, OwnFile, Receipt, ReceivedFile, Rejected, Uploaded, Uploads,
 };
-pub use person::{Contact, Contacts, Words};
+pub use person::{Confirmed, Contact, Contacts, NewAccount, Words, word_columns};
 pub use report::{FileReport, Removed, ReportedFile};
-pub use share::{Share, SharedWith, Shares, Unshared, Unshares};
+pub use share::{Reshared, Reshares, Share, SharedWith, Shares, Unshared, Unshares, terms};
 pub use shell::{Completions, ManPage, ManPages};
 
 use schemars::JsonSchema;

@@ -11,7 +11,7 @@ use sealpost_crypto::{
 };
 
 use crate::{
-    directory::{Directory, Person},
+    directory::{Directory, Person, Succession},
     error::{Error, Result},
     session::now,
     signed_in::{Inner, SignedIn},
@@ -28,6 +28,8 @@ pub struct Contact {
     pub status: ContactStatus,
     /// Whether this account has seen shares to them or from them, ended ones too.
     pub has_shares: bool,
+    /// Set if this account took the place of another one: who admitted it, and when.
+    pub succession: Option<Succession>,
 }
 
 /// Where a contact stands.
@@ -70,7 +72,8 @@ impl SignedIn {
         for person in directory.people() {
             let Some(member) = log.member(person.user_id) else { continue };
             if member.user_id != inner.profile.user_id {
-                contacts.push(inner.contact(member, person).await?);
+                let succession = directory.succession(&log, member.user_id);
+                contacts.push(inner.contact(member, person, succession).await?);
             }
         }
         contacts.extend(inner.pending_contacts(&log).await?);
@@ -101,9 +104,14 @@ impl SignedIn {
 }
 
 impl Inner {
-    async fn contact(&self, member: &Member, person: Person) -> Result<Contact> {
+    async fn contact(
+        &self,
+        member: &Member,
+        person: Person,
+        succession: Option<Succession>,
+    ) -> Result<Contact> {
         let has_shares = self.has_shares(member.user_id).await?;
-        Ok(Contact { person, role: member.role, status: status(member), has_shares })
+        Ok(Contact { person, role: member.role, status: status(member), has_shares, succession })
     }
 
     /// By the pins: what was verified once, the server can't take back.
@@ -129,6 +137,7 @@ fn pending(invite: &PendingInvite) -> Contact {
         role: invite.role,
         status: ContactStatus::Pending,
         has_shares: false,
+        succession: None,
     }
 }
 

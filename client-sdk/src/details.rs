@@ -65,7 +65,12 @@ impl Inner {
         Ok(FileDetails { stored_size: file.share.manifest().get().length, access })
     }
 
-    async fn all_shares(&self, log: &Log, directory: &Directory, file: &OpenFile) -> Result<Vec<ShareInfo>> {
+    pub(crate) async fn all_shares(
+        &self,
+        log: &Log,
+        directory: &Directory,
+        file: &OpenFile,
+    ) -> Result<Vec<ShareInfo>> {
         let file_id = file.file_id();
         let fetch = |cursor| async move {
             let query = PageQuery { cursor, limit: Some(MAX_PAGE) };

@@ -101,12 +101,19 @@ impl Device {
     /// # Errors
     /// [`ErrorKind::State`] if it belongs to another account, or to the same under another server's name.
     pub(crate) fn claim(&self, profile: &Profile) -> Result<()> {
-        if let Some(owner) = self.profile()?
-            && (owner.org_id, owner.user_id) != (profile.org_id, profile.user_id)
-        {
-            return Err(foreign(&owner));
+        self.check_unclaimed_by_others(profile.user_id)?;
+        match self.profile()? {
+            Some(owner) if owner.org_id != profile.org_id => Err(foreign(&owner)),
+            _ => self.save(PROFILE, profile),
         }
-        self.save(PROFILE, profile)
+    }
+
+    /// Refuses another account than the one that the folder belongs to, also one of the same person.
+    pub(crate) fn check_unclaimed_by_others(&self, user_id: UserId) -> Result<()> {
+        match self.profile()? {
+            Some(owner) if owner.user_id != user_id => Err(foreign(&owner)),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses before anything is sent when the folder belongs to somebody else.
@@ -176,5 +183,8 @@ fn foreign(owner: &Profile) -> Error {
         "state_foreign",
         format!("this state folder belongs to {} at {}", owner.email, owner.server),
     )
-    .with_hint("Name another folder with --home: one folder holds one identity.")
+    .with_hint(
+        "Name another folder with --home: one folder holds one account. A new account that replaces a lost one is \
+         another one too.",
+    )
 }

@@ -28,17 +28,29 @@ pub struct Person {
     pub name: String,
 }
 
+/// How an account came that took the place of another one of the same person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Succession {
+    /// Who admitted it, by the log.
+    pub invited_by: Option<Person>,
+    /// When, by the server's word; UTC seconds.
+    pub since: Option<u64>,
+}
+
 /// Verified openings of everybody that the server may show us, and addresses it says are pending.
 pub(crate) struct Directory {
     openings: HashMap<UserId, VerifiedOpening>,
     /// Unverified: only ever used to explain why somebody can't be reached.
     pending: HashSet<EmailAddress>,
+    /// When accounts were certified, by the server's word.
+    certified_at: HashMap<UserId, u64>,
 }
 
 impl Directory {
     /// Fetches and verifies. One opening that does not agree with the log spoils all: the server relabels people.
     pub(crate) async fn fetch(caller: &Caller, log: &Log) -> Result<Self> {
-        let mut directory = Self { openings: HashMap::new(), pending: HashSet::new() };
+        let mut directory =
+            Self { openings: HashMap::new(), pending: HashSet::new(), certified_at: HashMap::new() };
         let fetch = |cursor| async move {
             let query = PageQuery { cursor, limit: Some(MAX_PAGE) };
             caller.query::<Page<MemberView>>(Call::new(routes::MEMBERS, &[]), &query).await
@@ -52,6 +64,7 @@ impl Directory {
     fn add(&mut self, member: MemberView, log: &Log) -> Result<()> {
         if log.member(member.opening.user_id).is_some() {
             let opening = log.verify_opening(member.opening)?;
+            self.certified_at.extend(member.certified_at.map(|time| (opening.user_id(), time)));
             self.openings.insert(opening.user_id(), opening);
         } else if member.status == AccountStatus::Pending {
             self.pending.insert(member.opening.email);
@@ -72,6 +85,13 @@ impl Directory {
     /// Somebody certified; `None` if the server does not show them to us.
     pub(crate) fn person(&self, user_id: UserId) -> Option<Person> {
         self.openings.get(&user_id).map(Person::from)
+    }
+
+    /// How an account came, if it took the place of another one.
+    pub(crate) fn succession(&self, log: &Log, user_id: UserId) -> Option<Succession> {
+        let member = log.member(user_id).filter(|member| member.replaces.is_some())?;
+        let since = self.certified_at.get(&user_id).copied();
+        Some(Succession { invited_by: self.person(member.certified_by), since })
     }
 
     /// Everybody certified whom the server shows to us, in no order.

@@ -12,7 +12,8 @@ use sealpost_api::{
 use sealpost_crypto::{
     email::EmailAddress,
     id::{Digest, InviteId, UserId},
-    invite::{self, InviteCode, OfferRequest, SealedAccept, SealedOffer, VerifiedAcceptance},
+    invite::{self, InviteCode, OfferRequest, SealedAccept, VerifiedAcceptance},
+    log::Log,
     opening::Opening,
     records::{Offer, Role},
     vault::{PendingInvite, Rest},
@@ -20,6 +21,7 @@ use sealpost_crypto::{
 use zeroize::Zeroizing;
 
 use crate::{
+    directory::Directory,
     error::{Error, ErrorKind, Result},
     pages,
     session::now,
@@ -43,6 +45,26 @@ pub struct InviteRequest {
     pub account_key: bool,
 }
 
+/// When somebody who accepts an invite is certified, and as what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admitting {
+    /// By the inviter's next session, of whatever kind.
+    InPassing,
+    /// Once both have compared twelve words: [`SignedIn::confirmation`].
+    Confirmed,
+    /// The same, and in place of the account that has the address now: for who has lost password and kit.
+    Replacing,
+}
+
+/// Who accepted an invite of ours.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Admitted {
+    /// Admitted just now.
+    pub certified: Vec<Certified>,
+    /// Not before twelve words were compared: [`SignedIn::confirmation`].
+    pub waiting: Vec<Certified>,
+}
+
 /// An invite. The code is a bearer secret: whoever uses it first is the invitee.
 pub struct NewInvite {
     /// The code.
@@ -51,9 +73,11 @@ pub struct NewInvite {
     pub link: Zeroizing<String>,
     /// Until when it may be accepted; UTC seconds.
     pub expires_at: u64,
+    /// The account that the new one is to replace.
+    pub replaces: Option<UserId>,
 }
 
-/// Somebody who was admitted to the organisation just now.
+/// Somebody who accepted an invite of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certified {
     /// The account.
@@ -63,9 +87,17 @@ pub struct Certified {
 }
 
 impl SignedIn {
-    /// Invites a Client. The code is in our vault before the server hears of the invite, so that whoever
-    /// accepts can always be certified.
+    /// Invites a Client, who is certified by our next session after accepting.
     pub async fn invite(&self, request: InviteRequest) -> Result<NewInvite> {
+        self.invite_with(request, Admitting::InPassing).await
+    }
+
+    /// Invites a Client. The code is in our vault before the server hears of the invite, so that whoever accepts can
+    /// always be certified. Inviting an address again before it is certified gives a new code for the same account.
+    ///
+    /// # Errors
+    /// With [`Admitting::Replacing`]: [`ErrorKind::RecipientUnknown`] if nobody has the address.
+    pub async fn invite_with(&self, request: InviteRequest, admitting: Admitting) -> Result<NewInvite> {
         let inner = &self.inner;
         let seconds = request.expires_in.as_secs();
         if seconds == 0 || seconds > MAX_INVITE_SECONDS {
@@ -74,64 +106,88 @@ impl SignedIn {
                 "an invite can be open for at most {days} days, and not for none"
             )));
         }
-        let code = InviteCode::random();
-        let expires_at = now() + seconds;
-        let opening = Opening {
-            user_id: UserId::random(),
-            salt: Digest::random(),
-            email: request.email,
-            name: String::new(),
+        let (code, expiry) = (InviteCode::random(), now() + seconds);
+        let replaces = match admitting {
+            Admitting::Replacing => inner.to_replace(&request.email).await?,
+            Admitting::InPassing | Admitting::Confirmed => UserId::ZERO,
         };
-        let terms = OfferRequest {
-            opening: opening.clone(),
-            role: Role::Client,
-            account_key: request.account_key,
-            expiry: expires_at,
-        };
+        let opening = inner.opening_for(request.email, replaces).await?;
+        let account_key = request.account_key;
+        let terms = OfferRequest { opening: opening.clone(), role: Role::Client, account_key, expiry };
         let sealed = {
             let log = inner.ops_log().await?;
             invite::offer(&log.ops_signer(&inner.account)?, &code, terms)?
         };
-        inner.remember_invite(&code, &sealed, &opening, request.account_key, expires_at).await?;
+        let pending = PendingInvite {
+            secret: code.secret().clone(),
+            user_id: opening.user_id,
+            email: opening.email.as_str().to_owned(),
+            name: opening.name.clone(),
+            salt: opening.salt,
+            role: Role::Client,
+            account_key,
+            confirm: admitting != Admitting::InPassing,
+            replaces,
+            expiry,
+            offer: sealed.offer.clone(),
+            rest: Rest::new(),
+        };
+        inner.remember_invite(code.keys().invite_id, pending).await?;
         let create = CreateInvite {
             offer: sealed.offer,
             mac: sealed.mac,
             opening,
             sealed_opening: sealed.sealed_opening,
             token_hash: invite::token_hash(&code.keys().token),
+            replaces: (!replaces.is_zero()).then_some(replaces),
         };
         let _: InviteView = inner.caller.post(Call::new(routes::CREATE_INVITE, &[]), &create).await?;
         let link = code.reveal_link(inner.caller.server().as_str());
-        Ok(NewInvite { code, link, expires_at })
+        let replaces = create.replaces;
+        Ok(NewInvite { code, link, expires_at: expiry, replaces })
     }
 
-    /// Certifies everybody who accepted one of our invites since. Every command of an Ops member does this in
-    /// passing; `Ok(vec![])` when there is nobody.
+    /// Certifies everybody who accepted one of our invites since, but for those who wait until twelve words were
+    /// compared. `Ok(vec![])` when there is nobody.
+    ///
+    /// # Errors
+    /// As [`SignedIn::admit_accepted`].
+    pub async fn certify_accepted(&self) -> Result<Vec<Certified>> {
+        Ok(self.admit_accepted().await?.certified)
+    }
+
+    /// As [`SignedIn::certify_accepted`], and says who waits for [`SignedIn::confirmation`]. Every command of an Ops
+    /// member does this in passing.
     ///
     /// # Errors
     /// [`ErrorKind::Verification`] if somebody's acceptance does not verify. It stands in nobody else's way: all
     /// others were certified before this is said.
-    pub async fn certify_accepted(&self) -> Result<Vec<Certified>> {
-        let inner = &self.inner;
+    pub async fn admit_accepted(&self) -> Result<Admitted> {
+        let (inner, mut admitted) = (&self.inner, Admitted::default());
         if !inner.log().await.is_active_ops(inner.profile.user_id) {
-            return Ok(Vec::new());
+            return Ok(admitted);
         }
         let accepted = inner.accepted_invites().await?;
         let pending = inner.pending_invites(&accepted).await?;
         if pending.is_empty() {
-            return Ok(Vec::new());
+            return Ok(admitted);
         }
         drop(inner.ops_log().await?);
-        let (mut certified, mut done, mut refused) = (Vec::new(), Vec::new(), None);
+        let (mut done, mut refused) = (Vec::new(), None);
         for (invite_id, invite) in pending {
             if inner.is_over(&invite).await {
                 done.push(invite_id);
                 continue;
             }
             let Some((_, acceptance)) = accepted.iter().find(|(id, _)| *id == invite_id) else { continue };
-            match inner.certify(&invite, acceptance).await {
+            let person = Certified { user_id: invite.user_id, email: invite.email.clone() };
+            if invite.confirm || !invite.replaces.is_zero() {
+                admitted.waiting.push(person);
+                continue;
+            }
+            match inner.certify(&invite, acceptance, None).await {
                 Ok(()) => {
-                    certified.push(Certified { user_id: invite.user_id, email: invite.email.clone() });
+                    admitted.certified.push(person);
                     done.push(invite_id);
                 }
                 Err(error) if error.kind() == ErrorKind::Verification => {
@@ -141,34 +197,44 @@ impl SignedIn {
             }
         }
         inner.forget_invites(&done).await?;
-        refused.map_or(Ok(certified), Err)
+        refused.map_or(Ok(admitted), Err)
     }
 }
 
 impl Inner {
-    async fn remember_invite(
-        &self,
-        code: &InviteCode,
-        sealed: &SealedOffer,
-        opening: &Opening,
-        account_key: bool,
-        expiry: u64,
-    ) -> Result<()> {
-        let pending = PendingInvite {
-            secret: code.secret().clone(),
-            user_id: opening.user_id,
-            email: opening.email.as_str().to_owned(),
-            name: opening.name.clone(),
-            salt: opening.salt,
-            role: Role::Client,
-            account_key,
-            confirm: false,
-            replaces: UserId::ZERO,
-            expiry,
-            offer: sealed.offer.clone(),
-            rest: Rest::new(),
-        };
-        let invite_id = code.keys().invite_id;
+    /// The account that an invite to `email` is to replace.
+    async fn to_replace(&self, email: &EmailAddress) -> Result<UserId> {
+        let log = self.ops_log().await?;
+        let old = self.recipient(&log, &Directory::fetch(&self.caller, &log).await?, email)?;
+        if log.is_active_ops(old) {
+            let message = "replacing an Ops member comes with a later version";
+            return Err(Error::new(ErrorKind::Unsupported, "unsupported", message));
+        }
+        Ok(old)
+    }
+
+    /// Who is to be certified: for an address that we have invited before, the same account once more, so that a new
+    /// code takes the place of the old one, used or not.
+    async fn opening_for(&self, email: EmailAddress, replaces: UserId) -> Result<Opening> {
+        let log = self.log().await;
+        let vault = self.vault().await?;
+        let again = vault.vault().invites.values().find(|invite| {
+            invite.email == email.as_str()
+                && invite.replaces == replaces
+                && log.member(invite.user_id).is_none()
+        });
+        Ok(match again {
+            Some(PendingInvite { user_id, salt, name, .. }) => {
+                Opening { user_id: *user_id, salt: *salt, email, name: name.clone() }
+            }
+            None => {
+                let (user_id, salt) = (UserId::random(), Digest::random());
+                Opening { user_id, salt, email, name: String::new() }
+            }
+        })
+    }
+
+    async fn remember_invite(&self, invite_id: InviteId, pending: PendingInvite) -> Result<()> {
         let mut vault = self.vault().await?;
         vault
             .change(self.access(), |vault| {
@@ -178,7 +244,7 @@ impl Inner {
     }
 
     /// The invites that our vault holds. Another device of ours may have made one since the vault was fetched.
-    async fn pending_invites(
+    pub(crate) async fn pending_invites(
         &self,
         accepted: &[(InviteId, AcceptanceView)],
     ) -> Result<Vec<(InviteId, PendingInvite)>> {
@@ -189,7 +255,7 @@ impl Inner {
         Ok(vault.vault().invites.clone().into_iter().collect())
     }
 
-    async fn forget_invites(&self, done: &[InviteId]) -> Result<()> {
+    pub(crate) async fn forget_invites(&self, done: &[InviteId]) -> Result<()> {
         if done.is_empty() {
             return Ok(());
         }
@@ -198,7 +264,7 @@ impl Inner {
     }
 
     /// Our own invites that were accepted and not certified yet.
-    async fn accepted_invites(&self) -> Result<Vec<(InviteId, AcceptanceView)>> {
+    pub(crate) async fn accepted_invites(&self) -> Result<Vec<(InviteId, AcceptanceView)>> {
         let fetch = |cursor| async move {
             let query = InviteQuery { state: Some(InviteState::Accepted), cursor, limit: Some(MAX_PAGE) };
             self.caller.query::<Page<InviteView>>(Call::new(routes::INVITES, &[]), &query).await
@@ -215,23 +281,37 @@ impl Inner {
         self.log().await.member(invite.user_id).is_some() || now() > invite.expiry.saturating_add(KEEP)
     }
 
-    /// Verifies an acceptance and appends its `certify`. When another entry gets in first: sync, look again,
+    /// An answer to one of our invites, by whoever holds its code.
+    pub(crate) fn verify_acceptance(
+        &self,
+        log: &Log,
+        invite: &PendingInvite,
+        acceptance: &AcceptanceView,
+    ) -> Result<VerifiedAcceptance> {
+        let sealed = SealedAccept {
+            accept: acceptance.accept.clone(),
+            mac: acceptance.mac,
+            bundle: acceptance.bundle.clone(),
+        };
+        Ok(VerifiedAcceptance::verify(sealed, invite.offer.clone(), &invite.secret, log, now())?)
+    }
+
+    /// Verifies an acceptance and appends its `certify`, in place of the account `replaces` if there is one. When another entry gets in first: sync, look again,
     /// sign for the next place. The same bytes are sent again after passing faults.
-    async fn certify(&self, invite: &PendingInvite, acceptance: &AcceptanceView) -> Result<()> {
+    pub(crate) async fn certify(
+        &self,
+        invite: &PendingInvite,
+        acceptance: &AcceptanceView,
+        replaces: Option<UserId>,
+    ) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let entry = {
                 let log = self.log().await;
                 if log.member(invite.user_id).is_some() {
                     return Ok(());
                 }
-                let sealed = SealedAccept {
-                    accept: acceptance.accept.clone(),
-                    mac: acceptance.mac,
-                    bundle: acceptance.bundle.clone(),
-                };
-                let verified =
-                    VerifiedAcceptance::verify(sealed, invite.offer.clone(), &invite.secret, &log, now())?;
-                log.ops_signer(&self.account)?.certify(&verified, None)?.into_raw()
+                let verified = self.verify_acceptance(&log, invite, acceptance)?;
+                log.ops_signer(&self.account)?.certify(&verified, replaces)?.into_raw()
             };
             let append = AppendLog { record: entry };
             let outcome: Result<LogAppended> =

@@ -70,6 +70,7 @@ impl Anonymous {
                 Error::verification("inviter_unknown", "the server does not show who invited you")
             })?;
         self.device.check_unclaimed_or(offer.opening().email().as_str(), self.transport.server())?;
+        self.device.check_unclaimed_by_others(offer.offer().user_id)?;
         Ok(InvitePreview { anonymous: self, caller, code, invite_id: keys.invite_id, offer, log, inviter })
     }
 }

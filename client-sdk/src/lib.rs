@@ -7,6 +7,7 @@
 mod anonymous;
 mod authorities;
 mod caller;
+mod confirm;
 mod contacts;
 mod content;
 mod convert;
@@ -36,6 +37,7 @@ mod progress;
 mod recover;
 mod register;
 mod remove;
+mod reshare;
 mod retry;
 mod server_url;
 mod session;
@@ -53,20 +55,22 @@ mod wire;
 
 pub use anonymous::Anonymous;
 pub use authorities::Authorities;
+pub use confirm::Confirmation;
 pub use contacts::{Contact, ContactStatus, Verification};
 pub use deliver::{Delivered, Delivery, DeliveryOutcome, DeliveryStatus};
 pub use details::{FileAccess, FileDetails};
-pub use directory::Person;
+pub use directory::{Person, Succession};
 pub use download::{Download, Downloaded};
 pub use error::{Error, ErrorKind, Result};
 pub use found::FoundOrganisation;
-pub use invite::{Certified, InviteRequest, NewInvite};
+pub use invite::{Admitted, Admitting, Certified, InviteRequest, NewInvite};
 pub use join::InvitePreview;
 pub use journal::Before;
 pub use list::{FileInfo, OwnFile, Page, ReceiptInfo, Rejected, ShareInfo, SharedFile};
 pub use new_account::NewAccount;
 pub use progress::{OnProgress, Progress};
 pub use recover::Recovery;
+pub use reshare::{LostShare, Replacement};
 pub use sealpost_api::token::Token;
 pub use sealpost_crypto::{
     email::EmailAddress,

@@ -15,7 +15,7 @@ use sealpost_crypto::{
 };
 
 use crate::{
-    directory::{Directory, Person},
+    directory::{Directory, Person, Succession},
     error::{Error, Result},
     file::{Claimed, OpenFile},
     log_sync,
@@ -82,6 +82,10 @@ pub struct OwnFile {
 pub struct ShareInfo {
     /// With whom.
     pub recipient: Person,
+    /// Whether that account has ended: nobody can use the share.
+    pub recipient_ended: bool,
+    /// Set if that account took the place of another one: who admitted it, and when.
+    pub succession: Option<Succession>,
     /// When, by our clock; UTC seconds.
     pub shared_at: u64,
     /// When it ends; UTC seconds.
@@ -318,6 +322,8 @@ pub(crate) fn share_info(
     let context = share.context();
     Ok(ShareInfo {
         recipient: person(directory, view.recipient)?,
+        recipient_ended: log.active(view.recipient).is_none(),
+        succession: directory.succession(log, view.recipient),
         shared_at: context.time,
         expires_at: some(context.expiry),
         limit: some(context.limit),

@@ -108,7 +108,7 @@ impl Inner {
     }
 
     /// Somebody else, active.
-    fn recipient(&self, log: &Log, directory: &Directory, email: &EmailAddress) -> Result<UserId> {
+    pub(crate) fn recipient(&self, log: &Log, directory: &Directory, email: &EmailAddress) -> Result<UserId> {
         let recipient = directory.resolve(log, email)?;
         if recipient == self.profile.user_id {
             return Err(Error::invalid(format!("{email} is your own address: the file is yours already")));
@@ -116,7 +116,7 @@ impl Inner {
         Ok(recipient)
     }
 
-    async fn share_with(
+    pub(crate) async fn share_with(
         &self,
         file: &OpenFile,
         directory: &Directory,

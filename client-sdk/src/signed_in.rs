@@ -9,6 +9,7 @@ use sealpost_crypto::{
     invite::Admission,
     log::{Log, SignerError},
     records::Role,
+    words,
 };
 use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock};
 
@@ -71,6 +72,8 @@ pub struct Identity {
     pub status: Status,
     /// While pending: who must come online.
     pub inviter: Option<Person>,
+    /// While pending: what the inviter reads too ([`SignedIn::confirmation`]) if nobody else has used the code.
+    pub words: Option<[&'static str; words::COUNT]>,
 }
 
 impl SignedIn {
@@ -128,7 +131,11 @@ impl SignedIn {
         let member = log.member(inner.profile.user_id);
         let (role, inviter) = match member {
             Some(member) => (member.role, None),
-            None => inner.pending_role(&log).await?,
+            None => inner.pending_role().await?,
+        };
+        let (inviter, words) = match inviter {
+            Some(inviter) => inner.inviter(&log, inviter).await?,
+            None => (None, None),
         };
         Ok(Identity {
             email: inner.profile.email.clone(),
@@ -139,6 +146,7 @@ impl SignedIn {
             server: inner.profile.server.clone(),
             status: if member.is_some() { Status::Active } else { Status::Pending },
             inviter,
+            words,
         })
     }
 
@@ -208,14 +216,26 @@ impl Inner {
         self.device.remove(ADMISSION)
     }
 
-    async fn pending_role(&self, log: &Log) -> Result<(Role, Option<Person>)> {
+    async fn pending_role(&self) -> Result<(Role, Option<UserId>)> {
         let view: AccountView = self.caller.get(Call::new(routes::ACCOUNT, &[])).await?;
-        let directory = Directory::fetch(&self.caller, log).await?;
         let role = match view.role {
             sealpost_api::account::RoleName::Ops => Role::Ops,
             sealpost_api::account::RoleName::Client => Role::Client,
         };
-        Ok((role, view.inviter.and_then(|inviter| directory.person(inviter))))
+        Ok((role, view.inviter))
+    }
+
+    /// Who certifies us, and the words to compare with them. Another inviter than the true one makes other words.
+    async fn inviter(
+        &self,
+        log: &Log,
+        inviter: UserId,
+    ) -> Result<(Option<Person>, Option<[&'static str; words::COUNT]>)> {
+        let person = Directory::fetch(&self.caller, log).await?.person(inviter);
+        let words = log
+            .active(inviter)
+            .map(|member| words::words(log.org_id(), self.account.bundle().id(), member.bundle().id()));
+        Ok((person, words))
     }
 
     pub(crate) fn access(&self) -> VaultAccess<'_> {

@@ -40,8 +40,9 @@ pub struct InitArgs {
 }
 
 const INVITE_EXAMPLE: &str = "\
-Example:
+Examples:
   sealpost invite client@example.com --expires 7d
+  sealpost invite client@example.com --replace      they have lost password and recovery kit
 
 The code is a key: whoever uses it first is the invitee. Hand it over by another way than this
 server: your own mail, a chat, on paper. The server never learns it.";
@@ -58,13 +59,13 @@ pub struct InviteArgs {
     /// How long the code works: 12h, 7d, 2w
     #[arg(long, value_name = "DURATION", default_value = "14d")]
     pub expires: Lifetime,
-    /// Admit only after both have compared 12 words (comes with a later version)
+    /// Admit only after both have compared 12 words: `sealpost confirm EMAIL`
     #[arg(long)]
     pub confirm: bool,
     /// Their account also needs an account key, beside the password
     #[arg(long)]
     pub account_key: bool,
-    /// Replace an account whose password and kit are lost (comes with a later version)
+    /// In place of their account, whose password and kit are lost; always needs `sealpost confirm EMAIL`
     #[arg(long)]
     pub replace: bool,
 }

@@ -1,17 +1,18 @@
 //! What init, join, login and whoami share: an identity as output, and the recovery kit.
 
-use sealpost_client::{Identity, KitText, NewAccount, Role, SignedIn, Status};
+use sealpost_client::{Identity, KitText, NewAccount as Enrolling, Role, SignedIn, Status, Succession};
 
 use crate::{
     context::Context,
     failure::Outcome,
     kit,
-    output::{Account, Enrolled, Person, RecoveryKit, SecretText},
+    output::{Account, Enrolled, NewAccount, Person, RecoveryKit, SecretText},
     printer::Format,
+    time,
 };
 
 /// Shows the recovery kit once, registers the account after it was written down, shows the account.
-pub async fn enrol(account: NewAccount, context: &Context) -> Outcome<SignedIn> {
+pub async fn enrol(account: Enrolling, context: &Context) -> Outcome<SignedIn> {
     let kit = account.kit();
     if context.printer.format() != Format::Json {
         show_kit(&kit, context).await?;
@@ -51,6 +52,7 @@ pub fn account(identity: Identity) -> Account {
         server: identity.server,
         status: status(identity.status).to_owned(),
         inviter: identity.inviter.map(person),
+        words: identity.words.map(|words| words.map(str::to_owned).to_vec()),
     }
 }
 
@@ -75,6 +77,11 @@ fn status(status: Status) -> &'static str {
         Status::Pending => "pending",
         Status::Active => "active",
     }
+}
+
+/// How somebody's new account came, as output.
+pub fn succession(succession: Succession) -> NewAccount {
+    NewAccount { invited_by: succession.invited_by.map(person), since: succession.since.map(time::rfc3339) }
 }
 
 /// A person as output.

@@ -22,6 +22,7 @@ fn contact(contact: Contact) -> output::Contact {
         role: account::role(contact.role).to_owned(),
         status: status(contact.status).to_owned(),
         has_shares: contact.has_shares,
+        new_account: contact.succession.map(account::succession),
     }
 }
 

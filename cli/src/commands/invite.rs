@@ -1,6 +1,6 @@
 //! `invite`: a code that makes one person's keys authentic.
 
-use sealpost_client::{InviteRequest, Role};
+use sealpost_client::{Admitting, InviteRequest, Role};
 
 use super::account;
 use crate::{
@@ -19,7 +19,12 @@ pub async fn run(args: InviteArgs, context: &Context) -> Outcome {
         expires_in: args.expires.duration(),
         account_key: args.account_key,
     };
-    let invite = session.invite(request).await?;
+    let admitting = match (args.replace, args.confirm) {
+        (true, _) => Admitting::Replacing,
+        (false, true) => Admitting::Confirmed,
+        (false, false) => Admitting::InPassing,
+    };
+    let invite = session.invite_with(request, admitting).await?;
     let output = Invite {
         email: args.email.to_string(),
         role: account::role(Role::Client).to_owned(),
@@ -27,6 +32,8 @@ pub async fn run(args: InviteArgs, context: &Context) -> Outcome {
         link: SecretText::new(invite.link),
         expires_at: time::rfc3339(invite.expires_at),
         account_key: args.account_key,
+        confirm: admitting != Admitting::InPassing,
+        replaces: invite.replaces.map(|old| old.to_string()),
     };
     context.printer.show(&output)?;
     if context.printer.on_terminal() {
@@ -36,6 +43,10 @@ pub async fn run(args: InviteArgs, context: &Context) -> Outcome {
         "Hand this over by another way than this server (your own mail, a chat, on paper): whoever uses it first \
          is the invitee. They run: sealpost join LINK",
     );
+    if output.confirm {
+        let next = format!("Then call them and compare the twelve words: sealpost confirm {}", args.email);
+        context.printer.note(&next);
+    }
     Ok(())
 }
 
@@ -44,10 +55,6 @@ fn refuse_later_features(args: &InviteArgs) -> Outcome {
         InviteArgs { role: RoleArg::Ops, .. } => {
             Err(Failure::later("inviting a further Ops member (--role ops)"))
         }
-        InviteArgs { confirm: true, .. } => {
-            Err(Failure::later("comparing words before admission (--confirm)"))
-        }
-        InviteArgs { replace: true, .. } => Err(Failure::later("replacing an account (--replace)")),
         _ => Ok(()),
     }
 }

@@ -4,7 +4,10 @@ use sealpost_client::{OwnFile, ShareInfo};
 
 use crate::{
     args::ListArgs,
-    commands::listing::{self, Listing},
+    commands::{
+        account,
+        listing::{self, Listing},
+    },
     context::Context,
     failure::Outcome,
     output::{self, Share},
@@ -33,6 +36,7 @@ pub fn file(file: OwnFile) -> output::OwnFile {
 fn share(share: ShareInfo) -> Share {
     Share {
         status: status(&share).to_owned(),
+        new_account: share.succession.map(account::succession),
         email: share.recipient.email,
         shared_at: time::rfc3339(share.shared_at),
         expires_at: share.expires_at.map(time::rfc3339),
@@ -50,6 +54,8 @@ fn status(share: &ShareInfo) -> &'static str {
         "expired"
     } else if share.limit.is_some_and(|limit| share.downloads >= limit) {
         "used_up"
+    } else if share.recipient_ended {
+        "account_ended"
     } else {
         "active"
     }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use super::Person;
+use super::{Person, word_columns};
 use crate::{printer::Show, text};
 
 /// A secret that the command exists to show: wiped from memory after it was shown, hidden from `Debug`.
@@ -92,6 +92,8 @@ pub struct Account {
     pub status: String,
     /// Who invited, and must come online while the account is pending.
     pub inviter: Option<Person>,
+    /// While pending: twelve words; the inviter sees the same ones if nobody else has used the code.
+    pub words: Option<Vec<String>>,
 }
 
 impl Show for Account {
@@ -104,6 +106,10 @@ impl Show for Account {
         match &self.inviter {
             Some(inviter) if self.status == "pending" => {
                 shown += &format!("  status        pending: waits for {} to come online\n", inviter.human());
+                if let Some(words) = &self.words {
+                    shown +=
+                        &format!("  words         if they call you to compare:\n{}", word_columns(words));
+                }
             }
             _ => shown += &format!("  status        {}\n", self.status),
         }
@@ -165,6 +171,10 @@ pub struct Invite {
     pub expires_at: String,
     /// Whether the account also needs an account key.
     pub account_key: bool,
+    /// Whether they are admitted only once twelve words were compared.
+    pub confirm: bool,
+    /// The id of the account that the new one is to replace.
+    pub replaces: Option<String>,
 }
 
 impl Show for Invite {
@@ -236,6 +246,7 @@ mod tests {
             server: "https://s".into(),
             status: status.into(),
             inviter: Some(Person { email: "o@example.org".into(), name: "Olga".into() }),
+            words: Some(vec!["zebra".into(), "zoo".into()]),
         }
     }
 
@@ -251,6 +262,8 @@ mod tests {
     fn people_are_told_whom_a_pending_account_waits_for() {
         let shown = account("pending").human();
         assert!(shown.contains("waits for Olga <o@example.org>"), "{shown}");
+        assert!(shown.contains(" 1 zebra") && shown.contains(" 2 zoo"), "{shown}");
+        assert!(!account("active").human().contains("zebra"));
         assert!(!shown.contains('\x1b'));
     }
 

@@ -243,6 +243,7 @@ mod tests {
                 email: "c@example.com".into(),
                 shared_at: "2026-01-01T00:00:00Z".into(),
                 status: "used_up".into(),
+                new_account: None,
                 expires_at: Some("2026-02-01T00:00:00Z".into()),
                 downloads: 3,
                 download_limit: Some(3),

@@ -1,4 +1,4 @@
-//! Output of contacts and verify.
+//! Output of contacts, verify and confirm.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -8,6 +8,43 @@ use crate::{printer::Show, text};
 
 /// Words side by side.
 const COLUMNS: usize = 4;
+
+/// Words numbered in columns, with a line before them.
+pub fn word_columns(words: &[impl AsRef<str>]) -> String {
+    let mut shown = String::new();
+    for (index, word) in words.iter().enumerate() {
+        shown += if index % COLUMNS == 0 { "\n  " } else { "" };
+        shown += &format!("{:>2} {:<10}", index + 1, word.as_ref());
+    }
+    shown + "\n"
+}
+
+/// `confirm`
+#[derive(Debug, Serialize)]
+pub struct Confirmed {
+    /// The new account's id.
+    pub user_id: String,
+    /// Their address.
+    pub email: String,
+    /// `ops` or `client`.
+    pub role: String,
+    /// The id of the account that it replaced.
+    pub replaced: Option<String>,
+}
+
+impl Show for Confirmed {
+    fn human(&self) -> String {
+        let email = text::safe(&self.email);
+        match &self.replaced {
+            None => format!("{email} is admitted.\n"),
+            Some(old) => format!("{email} is admitted with a new account; the old one, {old}, has ended.\n"),
+        }
+    }
+
+    fn ids(&self) -> Vec<String> {
+        vec![self.user_id.clone()]
+    }
+}
 
 /// `contacts`
 #[derive(Debug, Serialize, JsonSchema)]
@@ -41,6 +78,27 @@ pub struct Contact {
     pub status: String,
     /// Whether this account has seen shares to them or from them, ended ones too.
     pub has_shares: bool,
+    /// Set if this account took the place of another one of the same person.
+    pub new_account: Option<NewAccount>,
+}
+
+/// How somebody's new account came.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewAccount {
+    /// Who admitted it.
+    pub invited_by: Option<Person>,
+    /// When, by the server's word.
+    pub since: Option<String>,
+}
+
+impl NewAccount {
+    /// Part of a sentence.
+    pub fn human(&self) -> String {
+        let by =
+            self.invited_by.as_ref().map(|by| format!(", invited by {}", by.human())).unwrap_or_default();
+        let day = self.since.as_deref().and_then(|time| time.split('T').next());
+        format!("new account{by}{}", day.map(|day| format!(" on {day}")).unwrap_or_default())
+    }
 }
 
 impl Contact {
@@ -49,7 +107,8 @@ impl Contact {
         let person = Person { email: self.email.clone(), name: self.name.clone() };
         let role = if self.role == "ops" { "Ops" } else { "Client" };
         let shares = if self.has_shares { ", files shared" } else { "" };
-        format!("{role:<6}  {:<11}  {}{shares}\n", self.status, person.human())
+        let new = self.new_account.as_ref().map(|new| format!(", {}", new.human())).unwrap_or_default();
+        format!("{role:<6}  {:<11}  {}{shares}{new}\n", self.status, person.human())
     }
 }
 
@@ -71,12 +130,7 @@ pub struct Words {
 impl Show for Words {
     fn human(&self) -> String {
         let person = Person { email: self.email.clone(), name: self.name.clone() };
-        let mut shown = format!("You and {}:\n", person.human());
-        for (index, word) in self.words.iter().enumerate() {
-            shown += if index % COLUMNS == 0 { "\n  " } else { "" };
-            shown += &format!("{:>2} {word:<10}", index + 1);
-        }
-        shown + "\n\n"
+        format!("You and {}:\n{}\n", person.human(), word_columns(&self.words))
     }
 
     fn ids(&self) -> Vec<String> {
@@ -113,7 +167,14 @@ mod tests {
             role: "ops".into(),
             status: "active".into(),
             has_shares: true,
+            new_account: Some(NewAccount {
+                invited_by: Some(Person { email: "o@example.org".into(), name: String::new() }),
+                since: Some("2026-11-22T21:51:24Z".into()),
+            }),
         };
-        assert_eq!(contact.human(), "Ops     active       Olga\\u{a}Root <a@example.org>, files shared\n");
+        let shown = contact.human();
+        let (line, new) = shown.split_once(", new account").unwrap();
+        assert_eq!(new, ", invited by o@example.org on 2026-11-22\n");
+        assert_eq!(line, "Ops     active       Olga\\u{a}Root <a@example.org>, files shared");
     }
 }

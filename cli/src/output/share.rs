@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ItemError, count};
+use super::{ItemError, NewAccount, count};
 use crate::{failure::Failure, printer::Show, text};
 
 /// A share as its owner sees it, in `ls`.
@@ -11,8 +11,10 @@ use crate::{failure::Failure, printer::Show, text};
 pub struct Share {
     /// With whom.
     pub email: String,
-    /// `active`, `expired`, `used_up` or `ended`.
+    /// `active`, `expired`, `used_up`, `ended`, or `account_ended`: whom it was for can't sign in to that account.
     pub status: String,
+    /// Set if the recipient's account took the place of another one.
+    pub new_account: Option<NewAccount>,
     /// When it was shared.
     pub shared_at: String,
     /// When it ends by itself.
@@ -39,6 +41,7 @@ impl Share {
         if let Some(time) = &self.receipt_at {
             facts.push(format!("receipt {time}"));
         }
+        facts.extend(self.new_account.as_ref().map(NewAccount::human));
         format!("    → {}  {}\n", text::safe(&self.email), facts.join(", "))
     }
 }
@@ -131,5 +134,52 @@ impl Show for Unshares {
 
     fn ids(&self) -> Vec<String> {
         vec![self.file_id.clone()]
+    }
+}
+
+/// `reshare`
+#[derive(Debug, Serialize)]
+pub struct Reshares {
+    /// Whose.
+    pub email: String,
+    /// The new account's id.
+    pub account: String,
+    /// The ids of the accounts that it replaced, the newest first.
+    pub old_accounts: Vec<String>,
+    /// Who admitted the new account, and when.
+    pub new_account: NewAccount,
+    /// One entry per file that only an old account could read.
+    pub shares: Vec<Reshared>,
+}
+
+/// What became of one file.
+#[derive(Debug, Serialize)]
+pub struct Reshared {
+    /// The file.
+    pub file_id: String,
+    /// Its name.
+    pub name: String,
+    /// `shared`, `skipped` or `error`.
+    pub status: String,
+    /// When the share ends by itself.
+    pub expires_at: Option<String>,
+    /// Downloads that are left.
+    pub download_limit: Option<u64>,
+    /// Why not, when `status` is `error`.
+    pub error: Option<ItemError>,
+}
+
+impl Show for Reshares {
+    fn human(&self) -> String {
+        let line = |share: &Reshared| {
+            let terms = terms(share.expires_at.as_deref(), share.download_limit);
+            format!("{} {}{terms}\n", share.status, text::safe(&share.name))
+        };
+        self.shares.iter().filter(|share| share.error.is_none()).map(line).collect()
+    }
+
+    fn ids(&self) -> Vec<String> {
+        let shared = self.shares.iter().filter(|share| share.status == "shared");
+        shared.map(|share| share.file_id.clone()).collect()
     }
 }

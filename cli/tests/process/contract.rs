@@ -166,8 +166,6 @@ fn what_a_later_version_brings_is_refused_in_a_sentence() {
     let world = World::new();
     for arguments in [
         &["invite", "new@example.com", "--role", "ops"][..],
-        &["invite", "new@example.com", "--confirm"],
-        &["invite", "new@example.com", "--replace"],
         &["unshare", &"0".repeat(32), CLIENT, "--rekey"],
     ] {
         let error = world.ops.json(arguments).fails(2, "unsupported");

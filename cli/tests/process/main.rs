@@ -9,6 +9,7 @@ mod kills;
 mod people;
 mod readme;
 mod recovery;
+mod replacement;
 mod resume;
 mod several;
 mod tls;

@@ -5,14 +5,14 @@ mod manifests;
 use super::{testing::*, *};
 use crate::{
     account::Account,
-    id::{Digest, FileId, RecordId},
+    id::{Digest, FileId, RecordId, UserId},
     kem::UnwrapError,
     log::{AuthorError, SignerError, Standing, StandingError, testing::Organisation},
     manifest::VerifiedManifest,
     pair::PairState,
     record::{self, RecordError, Signed},
     records::{Manifest, RevokeReason, Role, Share, ShareContext},
-    secret::FileKey,
+    secret::{AccountSeed, FileKey},
 };
 
 fn verify(delivery: &Delivery, sealed: &SealedShare) -> Result<VerifiedShare, ShareError> {
@@ -311,6 +311,30 @@ fn the_senders_standing_decides() {
     assert_eq!(standing(&organisation, &fresh, false).map(|s| s.0), Ok(Standing::Left));
     organisation.revoke(&owner, RevokeReason::Compromised);
     assert_eq!(standing(&organisation, &fresh, false), Err(StandingError::Compromised.into()));
+}
+
+#[test]
+fn what_a_replaced_ops_member_had_shared_stays_readable_and_is_marked() {
+    let mut organisation = Organisation::new();
+    let owner = organisation.admit(Role::Ops);
+    let recipient = organisation.admit(Role::Client);
+    let (file_key, manifest) = file(&organisation, &owner);
+    let pair = PairState::new(owner.user_id(), recipient.user_id());
+    let (sealed, _) = share(&organisation, &owner, &recipient, &file_key, &manifest, &pair);
+    let (org_id, user_id) = (organisation.log.org_id(), UserId::random());
+    let new = Account::derive(&AccountSeed::random(), org_id, user_id, 1).unwrap();
+    let mut certify = organisation.certify(&new, Role::Ops, Digest::random());
+    certify.replaces = owner.user_id();
+    organisation.apply(certify, Some(&new));
+
+    let raw = manifest.raw().clone();
+    let verified =
+        VerifiedShare::verify(&sealed, raw, &organisation.log, recipient.user_id(), false).unwrap();
+    assert_eq!(verified.standing(), Standing::Left);
+    assert!(verified.open(&recipient).is_ok());
+    // Their new account owns none of it, and the old one signs nothing more.
+    assert!(organisation.log.ops_signer(&owner).is_err());
+    assert_ne!(verified.context().sender, new.user_id());
 }
 
 #[test]

@@ -21,7 +21,10 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15)";
     VIEW = "SELECT user_id, salt, email, name, role, status, credential, envelope, inviter FROM accounts \
         WHERE user_id = $1 AND status < 3";
-    BY_EMAIL = "SELECT user_id, status, opaque_record FROM accounts WHERE email = $1 AND status < 3";
+    /// While a replacement waits, the active account comes first.
+    BY_EMAIL = "SELECT user_id, opaque_record FROM accounts WHERE email = $1 AND status < 3 \
+        ORDER BY status DESC LIMIT 1";
+    OF_EMAIL = "SELECT user_id FROM accounts WHERE email = $1 AND status = $2";
     KEYS_BY_SIGNING_KEY = "SELECT user_id, status, bundle_id, bundle FROM accounts \
         WHERE signing_key = $1 ORDER BY created_at DESC LIMIT 1";
     KEYS_BY_ID = "SELECT user_id, status, bundle_id, bundle FROM accounts WHERE user_id = $1";
@@ -31,7 +34,9 @@ statements! {
         opaque_record = $5, envelope = $6 WHERE user_id = $1 AND credential_id = $2 AND status < 3";
     BY_ID = "SELECT status, bundle_id, credential_id, opaque_record FROM accounts WHERE user_id = $1";
     DELETE_PENDING = "DELETE FROM accounts WHERE user_id = $1 AND status = 1";
-    ACTIVATE = "UPDATE accounts SET status = 2 WHERE user_id = $1 AND status = 1 AND bundle_id = $2";
+    ACTIVATE = "UPDATE accounts SET status = 2, certified_at = $3 \
+        WHERE user_id = $1 AND status = 1 AND bundle_id = $2";
+    RETIRE = "UPDATE accounts SET status = 3 WHERE user_id = $1 AND status = 2";
 }
 
 /// A new account.
@@ -66,9 +71,6 @@ pub(crate) struct SignIn {
     /// Whose address it is.
     #[sqlx(try_from = "Vec<u8>")]
     pub user_id: UserId,
-    /// Pending or active.
-    #[sqlx(try_from = "i64")]
-    pub status: StatusColumn,
     /// OPAQUE registration record.
     pub opaque_record: Vec<u8>,
 }
@@ -184,7 +186,17 @@ pub(crate) async fn view(tx: &mut Tx, org_id: OrgId, user: UserId) -> Result<Opt
     }))
 }
 
-/// The live account of an address.
+/// The account of an address that has this status, pending or active.
+pub(crate) async fn of_email(
+    tx: &mut Tx,
+    email: &str,
+    status: AccountStatus,
+) -> Result<Option<UserId>, DbError> {
+    let row = sql!(tx, optional (Vec<u8>,): OF_EMAIL, email, status_code(status))?;
+    Ok(row.map(|(id,)| UserId::from_slice(&id)).transpose()?)
+}
+
+/// The live account that signs in under an address.
 pub(crate) async fn by_email(tx: &mut Tx, email: &str) -> Result<Option<SignIn>, DbError> {
     sql!(tx, optional SignIn: BY_EMAIL, email)
 }
@@ -236,6 +248,11 @@ pub(crate) async fn delete_pending(tx: &mut Tx, user: UserId) -> Result<(), DbEr
 }
 
 /// Makes a pending account active; false if it is not pending under this bundle.
-pub(crate) async fn activate(tx: &mut Tx, user: UserId, bundle: RecordId) -> Result<bool, DbError> {
-    Ok(sql!(tx, execute ACTIVATE, &user.as_bytes()[..], &bundle.as_bytes()[..])? == 1)
+pub(crate) async fn activate(tx: &mut Tx, user: UserId, bundle: RecordId, now: i64) -> Result<bool, DbError> {
+    Ok(sql!(tx, execute ACTIVATE, &user.as_bytes()[..], &bundle.as_bytes()[..], now)? == 1)
+}
+
+/// Ends an active account; false if it is not active.
+pub(crate) async fn retire(tx: &mut Tx, user: UserId) -> Result<bool, DbError> {
+    Ok(sql!(tx, execute RETIRE, &user.as_bytes()[..])? == 1)
 }

@@ -17,14 +17,14 @@ use super::{
 macro_rules! columns {
     () => {
         "invite_id, inviter, offer_id, user_id, email, name, salt, role, offer, offer_mac, sealed_opening, expiry, \
-        state, accept_id, accept, accept_mac, bundle_id, bundle, accepted_at, created_at"
+        state, accept_id, accept, accept_mac, bundle_id, bundle, accepted_at, created_at, replaces"
     };
 }
 
 statements! {
     INSERT = "INSERT INTO invites (invite_id, token_hash, offer_id, inviter, user_id, email, name, salt, role, \
-        offer, offer_mac, sealed_opening, expiry, state, created_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1, $14)";
+        offer, offer_mac, sealed_opening, expiry, state, created_at, replaces) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1, $14, $15)";
     BY_TOKEN = "SELECT invite_id FROM invites WHERE token_hash = $1";
     BY_ID = concat!("SELECT ", columns!(), " FROM invites WHERE invite_id = $1");
     BY_OFFER = concat!("SELECT ", columns!(), " FROM invites WHERE offer_id = $1");
@@ -110,6 +110,7 @@ pub(crate) struct Invite {
     bundle: Option<String>,
     accepted_at: Option<i64>,
     created_at: i64,
+    replaces: Option<Vec<u8>>,
 }
 
 impl Invite {
@@ -127,6 +128,11 @@ impl Invite {
     pub(crate) fn opening(&self) -> Result<Opening, DbError> {
         let email = self.email.parse().map_err(|_| DbError::Corrupt)?;
         Ok(Opening { user_id: self.user_id, salt: self.salt, email, name: self.name.clone() })
+    }
+
+    /// The account that the invited one is to replace.
+    pub(crate) fn replaces(&self) -> Result<Option<UserId>, DbError> {
+        Ok(self.replaces.as_deref().map(UserId::from_slice).transpose()?)
     }
 
     /// H(ACCEPT), once accepted.
@@ -197,6 +203,8 @@ pub(crate) struct NewInvite<'a> {
     pub sealed_opening: &'a [u8],
     /// UTC seconds.
     pub expiry: u64,
+    /// The account that the invited one is to replace.
+    pub replaces: Option<UserId>,
 }
 
 /// Stores a new invite.
@@ -207,9 +215,10 @@ pub(crate) async fn insert(tx: &mut Tx, new: &NewInvite<'_>, now: i64) -> Result
     let (email, name, role) = (new.opening.email.as_str(), new.opening.name.as_str(), role_code(new.role));
     let (offer, mac, sealed) = (text(new.offer)?, &new.mac.as_bytes()[..], new.sealed_opening);
     let expiry = int(new.expiry);
+    let replaces = new.replaces.as_ref().map(|id| &id.as_bytes()[..]);
     sql!(
         tx, execute INSERT, id, token, offer_id, inviter, user, email, name, salt, role, offer, mac, sealed, expiry,
-        now
+        now, replaces
     )?;
     Ok(())
 }

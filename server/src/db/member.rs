@@ -8,19 +8,19 @@ use sealpost_crypto::{
 
 use super::{
     DbError, Tx, sql, statements,
-    value::{RoleColumn, StatusColumn, int},
+    value::{RoleColumn, StatusColumn, int, uint},
 };
 
 statements! {
     /// Accounts, and people invited who have none yet.
-    EVERYBODY = "SELECT user_id, salt, email, name, role, status FROM accounts WHERE user_id > $1 \
+    EVERYBODY = "SELECT user_id, salt, email, name, role, status, certified_at FROM accounts WHERE user_id > $1 \
         UNION ALL \
-        SELECT i.user_id, i.salt, i.email, i.name, i.role, 1 FROM invites i \
+        SELECT i.user_id, i.salt, i.email, i.name, i.role, 1, CAST(NULL AS BIGINT) FROM invites i \
         WHERE i.user_id > $1 AND i.state = 1 AND i.expiry > $2 \
         AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.user_id = i.user_id) \
         ORDER BY 1 LIMIT $3";
     /// Also those who left: what they signed before still names them.
-    OPS = "SELECT user_id, salt, email, name, role, status FROM accounts \
+    OPS = "SELECT user_id, salt, email, name, role, status, certified_at FROM accounts \
         WHERE user_id > $1 AND role = 2 AND status > 1 ORDER BY user_id LIMIT $2";
 }
 
@@ -36,6 +36,7 @@ struct Row {
     role: RoleColumn,
     #[sqlx(try_from = "i64")]
     status: StatusColumn,
+    certified_at: Option<i64>,
 }
 
 impl Row {
@@ -43,7 +44,9 @@ impl Row {
         let Self { user_id, salt, name, .. } = self;
         let email = self.email.parse().map_err(|_| DbError::Corrupt)?;
         let status: AccountStatus = self.status.0;
-        Ok(MemberView { opening: Opening { user_id, salt, email, name }, role: self.role.0, status })
+        let opening = Opening { user_id, salt, email, name };
+        let certified_at = self.certified_at.map(|micros| uint(micros / 1_000_000)).transpose()?;
+        Ok(MemberView { opening, role: self.role.0, status, certified_at })
     }
 }
 

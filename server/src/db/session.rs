@@ -20,6 +20,7 @@ statements! {
     ROTATE = "UPDATE sessions SET previous_hash = refresh_hash, refresh_hash = $2, rotated_at = $3, \
         expires_at = $4 WHERE session_id = $1";
     END = "DELETE FROM sessions WHERE session_id = $1";
+    END_ALL = "DELETE FROM sessions WHERE user_id = $1";
     END_OTHERS = "DELETE FROM sessions WHERE user_id = $1 AND session_id <> $2";
 }
 
@@ -98,5 +99,11 @@ pub(crate) async fn end(tx: &mut Tx, session: SessionId) -> Result<(), DbError> 
 /// Ends every session of somebody but one.
 pub(crate) async fn end_others(tx: &mut Tx, user: UserId, kept: SessionId) -> Result<(), DbError> {
     sql!(tx, execute END_OTHERS, &user.as_bytes()[..], &kept.as_bytes()[..])?;
+    Ok(())
+}
+
+/// Ends every session of somebody.
+pub(crate) async fn end_all(tx: &mut Tx, user: UserId) -> Result<(), DbError> {
+    sql!(tx, execute END_ALL, &user.as_bytes()[..])?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use sealpost_api::{
     problem::ErrorCode,
 };
 use sealpost_crypto::{
-    id::RecordId,
+    id::{RecordId, UserId},
     log::Log,
     record::{RawRecord, Record},
     records::{Certify, Revoke, Rotate, Service},
@@ -68,16 +68,7 @@ fn claim(record: &RawRecord) -> Result<Certify, ApiError> {
         let detail = format!("This version of the server takes no {} entries yet.", record.kind);
         return Err(ApiError::new(ErrorCode::Unsupported, detail));
     }
-    let entry: Certify = record
-        .claim()
-        .map_err(|error| ApiError::record_invalid(format!("The entry is not valid: {error}.")))?;
-    if !entry.replaces.is_zero() {
-        return Err(ApiError::new(
-            ErrorCode::Unsupported,
-            "This version of the server replaces no accounts yet.",
-        ));
-    }
-    Ok(entry)
+    record.claim().map_err(|error| ApiError::record_invalid(format!("The entry is not valid: {error}.")))
 }
 
 async fn newest(tx: &mut Tx) -> Result<axum::Json<LogAppended>, ApiError> {
@@ -100,7 +91,9 @@ async fn accepted_invite(state: &AppState, tx: &mut Tx, entry: &Certify) -> Resu
     let subject = opening.subject().map_err(|_| db::DbError::Corrupt)?;
     let accepted = invite.bundle()?.map(|(id, _)| id);
     let role = db::value::role_code(invite.role.0) == db::value::int(entry.role.code());
-    if (entry.user_id, entry.subject, Some(entry.bundle)) != (invite.user_id, subject, accepted) || !role {
+    let replaces = invite.replaces()?.unwrap_or(UserId::ZERO);
+    let says = (entry.user_id, entry.subject, Some(entry.bundle), entry.replaces);
+    if says != (invite.user_id, subject, accepted, replaces) || !role {
         return Err(ApiError::record_invalid("The entry does not say what was offered and accepted."));
     }
     if state.clock.seconds() > invite.expiry()?.saturating_add(CERTIFY_GRACE_SECONDS) {
@@ -124,7 +117,11 @@ async fn certify(
         return Err(ApiError::record_invalid(format!("The entry is not valid: {error}.")));
     }
     let checkpoint = insert(state, &mut tx, change.log(), record, &bundle).await?;
-    let activated = db::account::activate(&mut tx, entry.user_id, bundle_id).await?;
+    if let Some(replaced) = invite.replaces()? {
+        retire(&mut tx, replaced).await?;
+    }
+    let now = state.clock.micros();
+    let activated = db::account::activate(&mut tx, entry.user_id, bundle_id, now).await?;
     let certified = db::invite::certify(&mut tx, invite.invite_id).await?;
     if !(activated && certified) {
         return Err(db::DbError::Corrupt.into());
@@ -133,6 +130,16 @@ async fn certify(
     tx.commit().await?;
     change.keep();
     Ok(checkpoint)
+}
+
+/// Ends an account that another one replaces, and everything that is under way in its name.
+async fn retire(tx: &mut Tx, replaced: UserId) -> Result<(), ApiError> {
+    if !db::account::retire(tx, replaced).await? {
+        return Err(db::DbError::Corrupt.into());
+    }
+    db::login::cancel(tx, replaced).await?;
+    db::session::end_all(tx, replaced).await?;
+    Ok(())
 }
 
 /// Stores the log's last entry with a new checkpoint.

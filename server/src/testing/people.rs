@@ -123,6 +123,7 @@ impl House {
             opening: inviting.opening.clone(),
             sealed_opening: inviting.sealed.sealed_opening.clone(),
             token_hash: invite::token_hash(&inviting.code.keys().token),
+            replaces: None,
         };
         self.call(routes::CREATE_INVITE, &[], Auth::Bearer(&ops.tokens), &create).await
     }

@@ -133,16 +133,27 @@ impl Person {
 
     /// Makes an OFFER that `change` changes before it is signed.
     pub async fn offer_with(&self, email: &str, change: impl FnOnce(&mut Offer)) -> Invitation {
-        let (user_id, position) = (UserId::random(), Position::newest(&self.api).await);
-        let opening =
-            Opening { user_id, salt: Digest::random(), email: email.parse().unwrap(), name: String::new() };
+        let (user_id, email) = (UserId::random(), email.parse().unwrap());
+        let opening = Opening { user_id, salt: Digest::random(), email, name: String::new() };
+        self.offer_to(opening, change).await
+    }
+
+    /// Makes another OFFER for the same account.
+    pub async fn offer_again(&self, before: &Invitation) -> Invitation {
+        let mut again = self.offer_to(before.request.opening.clone(), |_| {}).await;
+        again.request.replaces = before.request.replaces;
+        again
+    }
+
+    async fn offer_to(&self, opening: Opening, change: impl FnOnce(&mut Offer)) -> Invitation {
+        let (user_id, position) = (opening.user_id, Position::newest(&self.api).await);
         let mut offer = Offer {
             org_id: self.org_id,
             signer: self.user_id,
             signer_bundle: self.bundle.id(),
             invite_id: InviteId::random(),
             user_id,
-            subject: subject(&opening.salt, user_id, email, ""),
+            subject: subject(&opening.salt, user_id, opening.email.as_str(), ""),
             role: Role::Client,
             account_key: false,
             expiry: self.now().await + INVITE_SECONDS,
@@ -159,6 +170,7 @@ impl Person {
             opening,
             sealed_opening: Base64(random_bytes(120)),
             token_hash: sha256(&[&token]),
+            replaces: None,
         };
         let token = to_base64(&token);
         let api = self.api.with(Sender::Invite(token.clone()));

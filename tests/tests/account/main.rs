@@ -6,3 +6,4 @@ mod contacts;
 mod files;
 mod people;
 mod recovery;
+mod replacement;

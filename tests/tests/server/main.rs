@@ -11,6 +11,7 @@ mod limits;
 mod matrix;
 mod people;
 mod python;
+mod replacement;
 mod sessions;
 mod shares;
 mod stories;

@@ -95,7 +95,9 @@ async fn insert(
 ) -> Result<(), ApiError> {
     // A re-invited person may have registered before; that account was never certified.
     db::account::delete_pending(tx, invite.user_id).await?;
-    if db::account::by_email(tx, &invite.email).await?.is_some() {
+    let active = db::account::of_email(tx, &invite.email, AccountStatus::Active).await?;
+    let pending = db::account::of_email(tx, &invite.email, AccountStatus::Pending).await?;
+    if active.is_some() && active != invite.replaces()? || pending.is_some() {
         return Err(ApiError::new(ErrorCode::AlreadyMember, "The address has an account already."));
     }
     let now = state.clock.micros();

@@ -7,6 +7,7 @@ use sealpost_api::{
     problem::ErrorCode,
 };
 use sealpost_crypto::{
+    id::UserId,
     log::{Log, PositionError, Standing, StandingError},
     opening::Opening,
     record::{Authored, Signed},
@@ -42,7 +43,7 @@ pub(super) async fn store(
         return if same { Ok(invite.view(now)?) } else { Err(taken("invite id")) };
     }
     check_limits(&offer, request, now)?;
-    check_person(&mut tx, &request.opening).await?;
+    check_person(&mut tx, &request.opening, request.replaces).await?;
     if db::invite::count_open(&mut tx, ops.user_id(), now).await? >= u64::from(MAX_OPEN_INVITES) {
         let detail = format!("You have {MAX_OPEN_INVITES} open invites.");
         return Err(ApiError::new(ErrorCode::LimitReached, detail));
@@ -113,20 +114,35 @@ fn check_limits(offer: &Offer, request: &CreateInvite, now: u64) -> Result<(), A
     Ok(())
 }
 
-/// One address, one live account; one user id, one person.
-async fn check_person(tx: &mut Tx, opening: &Opening) -> Result<(), ApiError> {
-    if let Some(account) = db::account::by_email(tx, opening.email.as_str()).await? {
-        if account.status.0 != AccountStatus::Pending {
-            return Err(ApiError::new(ErrorCode::AlreadyMember, "The person has an account already."));
+/// One address, one active account, and one that waits; one user id, one person.
+async fn check_person(tx: &mut Tx, opening: &Opening, replaces: Option<UserId>) -> Result<(), ApiError> {
+    let email = opening.email.as_str();
+    match (db::account::of_email(tx, email, AccountStatus::Active).await?, replaces) {
+        (None, None) => {}
+        (Some(active), Some(replaced)) if active == replaced => {}
+        (_, Some(_)) => return Err(replaces_unknown()),
+        (Some(_), None) => {
+            return Err(ApiError::new(ErrorCode::AlreadyMember, "The person has an account already.")
+                .hint("If password and recovery kit are lost, invite them to replace it."));
         }
-        if account.user_id != opening.user_id {
+    }
+    match db::account::of_email(tx, email, AccountStatus::Pending).await? {
+        Some(pending) if pending != opening.user_id => {
             return Err(ApiError::new(ErrorCode::AlreadyMember, "The person has accepted another invite.")
                 .hint("Certify them, or invite them again under the user id that GET /members tells."));
         }
-    } else if db::account::by_id(tx, opening.user_id).await?.is_some() {
-        return Err(taken("user id"));
+        None if db::account::by_id(tx, opening.user_id).await?.is_some() => return Err(taken("user id")),
+        _ => {}
     }
     if db::invite::contradicts(tx, opening).await? { Err(taken("user id")) } else { Ok(()) }
+}
+
+fn replaces_unknown() -> ApiError {
+    ApiError::new(
+        ErrorCode::ReplacesUnknown,
+        "The account to be replaced is not the active one of this address.",
+    )
+    .hint("Look again who has the address: another Ops member may have acted.")
 }
 
 fn taken(what: &str) -> ApiError {
@@ -147,5 +163,6 @@ fn new_invite<'a>(offer: &'a Signed<Offer>, request: &'a CreateInvite) -> NewInv
         mac: request.mac,
         sealed_opening: &request.sealed_opening.0,
         expiry: offer.expiry,
+        replaces: request.replaces,
     }
 }
