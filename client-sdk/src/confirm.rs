@@ -3,7 +3,13 @@
 
 use sealpost_api::invite::AcceptanceView;
 use sealpost_crypto::{
-    email::EmailAddress, id::InviteId, log::Log, opening::Opening, records::Role, vault::PendingInvite, words,
+    email::EmailAddress,
+    id::{Digest, InviteId},
+    log::Log,
+    opening::Opening,
+    records::Role,
+    vault::PendingInvite,
+    words,
 };
 
 use crate::{
@@ -37,17 +43,16 @@ impl SignedIn {
         let accepted = inner.accepted_invites().await?;
         let invites = inner.pending_invites(&accepted).await?;
         let log = inner.ops_log().await?;
-        let mut open = invites
-            .into_iter()
-            .filter(|(_, invite)| invite.email == email.as_str() && log.member(invite.user_id).is_none());
-        let (mut found, mut any) = (None, false);
-        for (invite_id, invite) in open.by_ref() {
-            any = true;
-            if let Some((_, acceptance)) = accepted.iter().find(|(id, _)| *id == invite_id) {
-                found = Some((invite_id, invite, acceptance.clone()));
-            }
-        }
-        let (invite_id, invite, acceptance) = found.ok_or_else(|| nobody_waits(email, any))?;
+        let ours =
+            |invite: &PendingInvite| invite.email == email.as_str() && log.member(invite.user_id).is_none();
+        let open: Vec<_> = invites.into_iter().filter(|(_, invite)| ours(invite)).collect();
+        let is_open = !open.is_empty();
+        let waits = |(id, invite): (InviteId, PendingInvite)| {
+            let (_, acceptance) = accepted.iter().find(|(accepted, _)| *accepted == id)?;
+            Some((id, invite, acceptance.clone()))
+        };
+        let found = open.into_iter().find_map(waits);
+        let (invite_id, invite, acceptance) = found.ok_or_else(|| nobody_waits(email, is_open))?;
         let verified = inner.verify_acceptance(&log, &invite, &acceptance)?;
         let words = words::words(log.org_id(), inner.account.bundle().id(), verified.bundle().id());
         let replaces = inner.replaced_person(&log, &invite, verified.offer().subject).await?;
@@ -95,7 +100,7 @@ impl Inner {
         &self,
         log: &Log,
         invite: &PendingInvite,
-        subject: sealpost_crypto::id::Digest,
+        subject: Digest,
     ) -> Result<Option<Person>> {
         if invite.replaces.is_zero() {
             return Ok(None);

@@ -99,10 +99,10 @@ mod tests {
         let nonce = Digest::random();
         let raw = sign(&bob, nonce, 1_000).unwrap().into_raw();
         let check = |log: &Log, nonce, now| verify(raw.clone(), log, nonce, now).map(|login| login.signer);
-        for now in [700, 1_000, 1_300] {
+        for now in [400, 1_000, 1_600] {
             assert_eq!(check(&organisation.log, nonce, now), Ok(bob.user_id()));
         }
-        for now in [699, 1_301] {
+        for now in [399, 1_601] {
             assert_eq!(check(&organisation.log, nonce, now), Err(LoginError::Time));
         }
         assert_eq!(check(&organisation.log, Digest::random(), 1_000), Err(LoginError::Nonce));
@@ -131,8 +131,8 @@ mod tests {
         let check = |raw: &RawRecord, nonce, now| {
             verify_pending(raw.clone(), pending.bundle(), nonce, now).map(|login| login.signer)
         };
-        assert_eq!(check(&raw, nonce, 1_300), Ok(pending.user_id()));
-        assert_eq!(check(&raw, nonce, 1_301), Err(LoginError::Time));
+        assert_eq!(check(&raw, nonce, 1_600), Ok(pending.user_id()));
+        assert_eq!(check(&raw, nonce, 1_601), Err(LoginError::Time));
         assert_eq!(check(&raw, Digest::random(), 1_000), Err(LoginError::Nonce));
         let foreign = sign(&account(OrgId::random()), nonce, 1_000).unwrap().into_raw();
         assert_eq!(check(&foreign, nonce, 1_000), Err(AuthorError::ForeignOrganisation.into()));

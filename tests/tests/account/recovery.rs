@@ -178,10 +178,12 @@ impl Snapshot {
     async fn take(server: &TestServer, of: &Device) -> Self {
         let original = server.literal(&of.me.whoami().await.unwrap().user_id);
         let copy = server.literal(&UserId::random());
-        let rest = "email, name, salt, role, 3, bundle_id, bundle, signing_key, opaque_record, credential_id, \
-                    credential, epoch, envelope, inviter, 0";
-        let copied =
-            format!("INSERT INTO accounts SELECT {copy}, {rest} FROM accounts WHERE user_id = {original}");
+        let kept = "email, name, salt, role, bundle_id, bundle, signing_key, opaque_record, credential_id, credential, \
+                    epoch, envelope, inviter";
+        let copied = format!(
+            "INSERT INTO accounts (user_id, status, created_at, {kept}) SELECT {copy}, 3, 0, {kept} FROM accounts \
+             WHERE user_id = {original}"
+        );
         server.execute(copied).await;
         Self { copy, original }
     }
