@@ -20,7 +20,7 @@ pub fn word_columns(words: &[impl AsRef<str>]) -> String {
 }
 
 /// `confirm`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Confirmed {
     /// The new account's id.
     pub user_id: String,
@@ -83,7 +83,7 @@ pub struct Contact {
 }
 
 /// How somebody's new account came.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct NewAccount {
     /// Who admitted it.
     pub invited_by: Option<Person>,

@@ -138,7 +138,7 @@ impl Show for Unshares {
 }
 
 /// `reshare`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Reshares {
     /// Whose.
     pub email: String,
@@ -153,7 +153,7 @@ pub struct Reshares {
 }
 
 /// What became of one file.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Reshared {
     /// The file.
     pub file_id: String,

@@ -3,9 +3,9 @@
 use schemars::{Schema, schema_for};
 
 use crate::output::{
-    Account, Completions, Contacts, DeliveredRow, Demo, Downloads, Enrolled, FileReport, Invite, ManPage,
-    ManPages, OwnFile, PasswordChanged, Receipt, ReceivedFile, Rejected, Removed, Shares, SignedOut, Started,
-    Unshares, Uploads, Words,
+    Account, Completions, Confirmed, Contacts, DeliveredRow, Demo, Downloads, Enrolled, FileReport, Invite,
+    ManPage, ManPages, OwnFile, PasswordChanged, Receipt, ReceivedFile, Rejected, Removed, Reshares, Shares,
+    SignedOut, Started, Unshares, Uploads, Words,
 };
 
 /// What stands on standard output.
@@ -42,6 +42,8 @@ pub fn printed(command: &str) -> Option<Printed> {
         "rm" => Printed::Document(schema_for!(Removed)),
         "contacts" => Printed::Document(schema_for!(Contacts)),
         "verify" => Printed::Document(schema_for!(Words)),
+        "confirm" => Printed::Document(schema_for!(Confirmed)),
+        "reshare" => Printed::Document(schema_for!(Reshares)),
         "demo" => Printed::Document(schema_for!(Demo)),
         "completions" => Printed::Document(schema_for!(Completions)),
         "man" => Printed::Either(schema_for!(ManPage), "With DIR", schema_for!(ManPages)),
