@@ -3,7 +3,8 @@
 use std::{path::PathBuf, sync::Arc};
 
 use sealpost_client::{
-    Anonymous, Authorities, EmailAddress, ErrorKind, Password, ServerUrl, SignedIn, store::FolderStore,
+    Anonymous, Authorities, ClientBuilder, EmailAddress, ErrorKind, Password, ServerUrl, SignedIn,
+    store::FolderStore,
 };
 
 use crate::{
@@ -69,14 +70,17 @@ impl Context {
 
     /// Somebody without a session on that server.
     pub fn anonymous(&self, server: &ServerUrl) -> Outcome<Anonymous> {
-        Ok(Anonymous::connect_trusting(server, self.store()?, &self.authorities()?)?)
+        Ok(self.client()?.connect(server, self.store()?)?)
     }
 
-    /// Who vouches for the server.
-    fn authorities(&self) -> Outcome<Authorities> {
-        let Some(path) = &self.ca else { return Ok(Authorities::System) };
+    /// How the server is reached, and who vouches for it.
+    fn client(&self) -> Outcome<ClientBuilder> {
+        let client = ClientBuilder::new();
+        let Some(path) = &self.ca else { return Ok(client) };
         let pem = std::fs::read(path).map_err(|error| Failure::local("read", path, &error))?;
-        Authorities::from_pem(&pem).map_err(|error| Failure::from(error).about(&path.display().to_string()))
+        let authorities = Authorities::from_pem(&pem)
+            .map_err(|error| Failure::from(error).about(&path.display().to_string()))?;
+        Ok(client.authorities(authorities))
     }
 
     /// Keys, pins and session on this device.
@@ -94,7 +98,7 @@ impl Context {
 
     /// The session that this device holds, as it is.
     pub async fn session(&self) -> Outcome<SignedIn> {
-        Ok(SignedIn::resume_trusting(self.store()?, &self.authorities()?).await?)
+        Ok(self.client()?.resume(self.store()?).await?)
     }
 
     /// A named server other than the session's must not be ignored in silence.

@@ -1,14 +1,24 @@
 //! The recovery kit on paper: as it is printed, and as a person or a script gives it back.
 
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
 use sealpost_client::{KitError, KitText, RecoveryKit};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::{
+    context::Context,
     exit::Exit,
     failure::{Failure, Outcome},
+    prompt::Secret,
 };
 
+/// Largest file that a kit is looked for in, bytes.
+const MAX_KIT_BYTES: u64 = 64 * 1024;
 /// Words side by side on the kit.
 const COLUMNS: usize = 4;
 /// Room for a kit with everything around it, so that no copy stays behind when the string grows.
@@ -40,9 +50,31 @@ pub fn sheet(kit: &KitText) -> Zeroizing<String> {
     sheet
 }
 
+/// Reads the kit in a file, or on standard input if the path is `-`.
+pub fn from_file(path: &Path, context: &Context) -> Outcome<RecoveryKit> {
+    read(&text_of(path, context)?)
+}
+
+fn text_of(path: &Path, context: &Context) -> Outcome<Secret> {
+    let mut text = Zeroizing::new(String::with_capacity(MAX_KIT_BYTES as usize + 1));
+    let read = if path != Path::new("-") {
+        File::open(path).and_then(|file| file.take(MAX_KIT_BYTES + 1).read_to_string(&mut text))
+    } else if context.prompter.reads_stdin() {
+        return Err(Failure::usage("standard input can't hold both the kit and the password")
+            .hint("Use --password-file FILE for the password."));
+    } else {
+        io::stdin().lock().take(MAX_KIT_BYTES + 1).read_to_string(&mut text)
+    };
+    match read {
+        Ok(length) if length as u64 <= MAX_KIT_BYTES => Ok(text),
+        Err(error) if error.kind() != io::ErrorKind::InvalidData => Err(Failure::local("read", path, &error)),
+        _ => Err(Failure::usage("the kit file is no text of a recovery kit").hint("Check the path.")),
+    }
+}
+
 /// Reads a kit: the sheet as it was printed or typed off, in any layout that keeps the codes whole or behind their
 /// labels; or the JSON of `init` and `join`.
-pub fn read(text: &str) -> Outcome<RecoveryKit> {
+fn read(text: &str) -> Outcome<RecoveryKit> {
     let kit = if text.trim_start().starts_with('{') { from_json(text)? } else { from_sheet(text) };
     if kit.organisation.is_empty() {
         return Err(Failure::new(

@@ -5,38 +5,32 @@ use std::sync::Arc;
 use sealpost_api::{auth::ServerInfo, routes};
 
 use crate::{
-    authorities::Authorities,
+    builder::ClientBuilder,
     device::Device,
     error::Result,
+    server::{Auth, Call, NO_BODY, Server},
     server_url::ServerUrl,
     store::StateStore,
-    transport::{Auth, Call, NO_BODY, Transport},
 };
 
 /// One server and one state store, before anybody is signed in.
 #[derive(Clone)]
 pub struct Anonymous {
-    pub(crate) transport: Transport,
+    pub(crate) server: Server,
     pub(crate) device: Device,
 }
 
 impl Anonymous {
-    /// For the server at `server`. Sends nothing.
+    /// For the server at `server`, with every default; [`ClientBuilder`] has the settings. Sends nothing.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Network`] if this machine can't make secure connections.
     pub fn connect(server: &ServerUrl, store: Arc<dyn StateStore>) -> Result<Self> {
-        Self::connect_trusting(server, store, &Authorities::System)
-    }
-
-    /// The same, with the server's certificate checked against these authorities.
-    pub fn connect_trusting(
-        server: &ServerUrl,
-        store: Arc<dyn StateStore>,
-        authorities: &Authorities,
-    ) -> Result<Self> {
-        Ok(Self { transport: Transport::new(server.clone(), authorities)?, device: Device::new(store) })
+        ClientBuilder::new().connect(server, store)
     }
 
     /// What the server tells a stranger.
     pub(crate) async fn info(&self) -> Result<ServerInfo> {
-        self.transport.call(Call::new(routes::SERVER, &[]), &Auth::Nobody, NO_BODY).await
+        self.server.call(Call::new(routes::SERVER, &[]), &Auth::Nobody, NO_BODY).await
     }
 }

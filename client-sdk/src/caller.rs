@@ -10,15 +10,14 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     error::{ErrorKind, Result},
-    server_url::ServerUrl,
+    server::{Auth, Call, NO_BODY, Server},
     session::Session,
-    transport::{Auth, Call, NO_BODY, Transport},
     wire::Turn,
 };
 
 #[derive(Clone)]
 pub(crate) struct Caller {
-    transport: Transport,
+    server: Server,
     identity: Identity,
 }
 
@@ -29,25 +28,21 @@ enum Identity {
 }
 
 impl Caller {
-    pub(crate) fn account(transport: Transport, session: Session) -> Self {
-        Self { transport, identity: Identity::Account(session) }
+    pub(crate) fn account(server: Server, session: Session) -> Self {
+        Self { server, identity: Identity::Account(session) }
     }
 
-    pub(crate) fn invitee(transport: Transport, token: Token) -> Self {
-        Self { transport, identity: Identity::Invitee(token) }
+    pub(crate) fn invitee(server: Server, token: Token) -> Self {
+        Self { server, identity: Identity::Invitee(token) }
     }
 
-    pub(crate) fn transport(&self) -> &Transport {
-        &self.transport
-    }
-
-    pub(crate) fn server(&self) -> &ServerUrl {
-        self.transport.server()
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
     }
 
     /// `GET` without a query.
     pub(crate) async fn get<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T> {
-        self.send(|auth| async move { self.transport.call(call, &auth, NO_BODY).await }).await
+        self.send(|auth| async move { self.server.call(call, &auth, NO_BODY).await }).await
     }
 
     /// `GET` with a query.
@@ -56,7 +51,7 @@ impl Caller {
         call: Call<'_>,
         query: &(impl Serialize + Sync),
     ) -> Result<T> {
-        self.send(|auth| async move { self.transport.query(call, &auth, query).await }).await
+        self.send(|auth| async move { self.server.query(call, &auth, query).await }).await
     }
 
     /// JSON in, JSON out.
@@ -65,7 +60,7 @@ impl Caller {
         call: Call<'_>,
         body: &(impl Serialize + Sync),
     ) -> Result<T> {
-        self.send(|auth| async move { self.transport.call(call, &auth, Some(body)).await }).await
+        self.send(|auth| async move { self.server.call(call, &auth, Some(body)).await }).await
     }
 
     /// JSON in or nothing, nothing out.
@@ -74,7 +69,7 @@ impl Caller {
         call: Call<'_>,
         body: Option<&(impl Serialize + Sync)>,
     ) -> Result<()> {
-        self.send(|auth| async move { self.transport.post_empty(call, &auth, body).await }).await
+        self.send(|auth| async move { self.server.post_empty(call, &auth, body).await }).await
     }
 
     /// One part up, in its turn.
@@ -85,12 +80,12 @@ impl Caller {
         bytes: &Bytes,
         turn: &Turn,
     ) -> Result<()> {
-        self.send(|auth| async move { self.transport.put_part(call, &auth, digest, bytes, turn).await }).await
+        self.send(|auth| async move { self.server.put_part(call, &auth, digest, bytes, turn).await }).await
     }
 
     /// A range of ciphertext down.
     pub(crate) async fn get_range(&self, call: Call<'_>, start: u64, length: usize) -> Result<Vec<u8>> {
-        self.send(|auth| async move { self.transport.get_range(call, &auth, start, length).await }).await
+        self.send(|auth| async move { self.server.get_range(call, &auth, start, length).await }).await
     }
 
     /// Sends with a token that is good now; once more with a new one if the server did not take it.

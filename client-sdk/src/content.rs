@@ -1,10 +1,10 @@
 //! The pipelines between plaintext and ciphertext parts: read, seal, hash and send at the same time, with a
 //! bounded number of parts in memory; and the reverse.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, future::BoxFuture, stream};
 use sealpost_crypto::{
     chunk,
     device::Fingerprint,
@@ -47,43 +47,56 @@ pub(crate) struct Sealing {
     pub keys: Arc<FileKeys>,
 }
 
+/// Which parts are to be sealed. As an object, like [`SendPart`]: closures as type parameters would keep the future on
+/// one thread (rust-lang/rust#102211).
+pub(crate) type Wanted<'a> = &'a (dyn Fn(u32) -> bool + Sync);
+/// What becomes of a sealed part.
+pub(crate) type SendPart<'a> = &'a (dyn Fn(SealedPart) -> BoxFuture<'a, Result<()>> + Sync);
+
 /// Reads the content from `source`, seals the parts that are `wanted`, gives each to `send`, passes over the
 /// others. Returns the digests of those sealed, in order.
 ///
 /// # Errors
 /// [`ErrorKind::SourceChanged`] if `source` has fewer or more bytes than said.
-pub(crate) async fn seal_all<R, F>(
+pub(crate) async fn seal_all<'a, R: AsyncRead + Unpin + Send + 'a>(
+    source: R,
+    sealing: &'a Sealing,
+    wanted: Wanted<'a>,
+    send: SendPart<'a>,
+) -> Result<Vec<Digest>> {
+    // Boxed, as the closures are objects, so that callers may send the future to another thread.
+    let sealed =
+        stream::try_unfold((source, 0), move |(source, first)| next_wanted(source, first, sealing, wanted))
+            .map_ok(move |(index, plaintext)| async move {
+                let sealed = seal_part(sealing.clone(), index, plaintext).await?;
+                let digest = sealed.digest;
+                send(sealed).await?;
+                Ok(digest)
+            })
+            .try_buffered(PARTS_IN_FLIGHT)
+            .boxed();
+    sealed.try_collect().await
+}
+
+/// A part's number and plaintext, and from where to go on.
+type NextPart<R> = ((u32, Zeroizing<Vec<u8>>), (R, u32));
+
+async fn next_wanted<R: AsyncRead + Unpin>(
     mut source: R,
+    first: u32,
     sealing: &Sealing,
-    wanted: impl Fn(u32) -> bool,
-    send: impl Fn(SealedPart) -> F,
-) -> Result<Vec<Digest>>
-where
-    R: AsyncRead + Unpin,
-    F: Future<Output = Result<()>>,
-{
-    let (source, wanted, send) = (&mut source, &wanted, &send);
-    stream::try_unfold((source, 0), |(source, first)| async move {
-        for index in first..sealing.layout.parts() {
-            let part = sealing.layout.part(index)?;
-            if wanted(index) {
-                let plaintext = read_part(source, &part, sealing.size).await?;
-                return Ok::<_, Error>(Some(((index, plaintext), (source, index + 1))));
-            }
-            skip_part(source, &part, sealing.size).await?;
+    wanted: Wanted<'_>,
+) -> Result<Option<NextPart<R>>> {
+    for index in first..sealing.layout.parts() {
+        let part = sealing.layout.part(index)?;
+        if wanted(index) {
+            let plaintext = read_part(&mut source, &part, sealing.size).await?;
+            return Ok(Some(((index, plaintext), (source, index + 1))));
         }
-        expect_end(source).await?;
-        Ok(None)
-    })
-    .map_ok(|(index, plaintext)| async move {
-        let sealed = seal_part(sealing.clone(), index, plaintext).await?;
-        let digest = sealed.digest;
-        send(sealed).await?;
-        Ok(digest)
-    })
-    .try_buffered(PARTS_IN_FLIGHT)
-    .try_collect()
-    .await
+        skip_part(&mut source, &part, sealing.size).await?;
+    }
+    expect_end(&mut source).await?;
+    Ok(None)
 }
 
 async fn skip_part<R: AsyncRead + Unpin>(source: &mut R, part: &Part, size: u64) -> Result<()> {
@@ -147,12 +160,18 @@ pub(crate) struct Opening {
     pub keys: Arc<FileKeys>,
 }
 
-/// Fetches the parts from `first` on, checks each against the verified list, opens it, and writes the content in
-/// order. At most `in_flight` parts are fetched and not written yet.
+impl Opening {
+    /// How many parts there are.
+    pub(crate) fn parts(&self) -> u32 {
+        self.list.layout().parts()
+    }
+}
+
+/// Fetches the `parts`, checks each against the verified list, opens it, and writes the content in order. At most `in_flight` parts are fetched and not written yet.
 pub(crate) async fn open_all<W, F>(
     mut sink: W,
     opening: &Opening,
-    first: u32,
+    parts: Range<u32>,
     in_flight: usize,
     meter: &Meter<'_>,
     fetch: impl Fn(Part) -> F,
@@ -162,7 +181,7 @@ where
     F: Future<Output = Result<Vec<u8>>>,
 {
     let fetch = &fetch;
-    let mut opened = stream::iter(first..opening.list.layout().parts())
+    let mut opened = stream::iter(parts)
         .map(|index| async move {
             let ciphertext = fetch(opening.list.layout().part(index)?).await?;
             open_part(opening.clone(), index, ciphertext).await
@@ -242,6 +261,7 @@ pub(crate) fn write_failed(error: std::io::Error) -> Error {
 mod tests {
     use std::{collections::BTreeMap, sync::Mutex};
 
+    use futures_util::FutureExt;
     use sealpost_crypto::{
         id::{FileId, OrgId},
         keys::Place,
@@ -270,15 +290,10 @@ mod tests {
         let sealing = Sealing { size: SIZE, layout, keys: Arc::clone(&keys) };
         let parts = Mutex::new(BTreeMap::new());
         let kept = &parts;
-        let digests = seal_all(
-            &plaintext[..],
-            &sealing,
-            |_| true,
-            |part| async move {
-                kept.lock().unwrap().insert(part.index, part.bytes.to_vec());
-                Ok(())
-            },
-        )
+        let digests = seal_all(&plaintext[..], &sealing, &|_| true, &|part| {
+            kept.lock().unwrap().insert(part.index, part.bytes.to_vec());
+            async { Ok(()) }.boxed()
+        })
         .await
         .unwrap();
         let digest = content_digest(layout.ciphertext_length(), &digests);
@@ -295,9 +310,14 @@ mod tests {
         let mut content = Vec::new();
         let report = |_| {};
         let meter = Meter::new(SIZE, &report);
-        open_all(&mut content, &sealed.opening, first, PARTS_IN_FLIGHT, &meter, |part| async move {
-            Ok(sealed.parts[&part.index].clone())
-        })
+        open_all(
+            &mut content,
+            &sealed.opening,
+            first..sealed.opening.parts(),
+            PARTS_IN_FLIGHT,
+            &meter,
+            |part| async move { Ok(sealed.parts[&part.index].clone()) },
+        )
         .await
         .map(|()| content)
     }
@@ -326,17 +346,12 @@ mod tests {
         let sealed = sealed().await;
         let sent = Mutex::new(Vec::new());
         let (log, expected) = (&sent, &sealed.parts);
-        seal_all(
-            &sealed.plaintext[..],
-            &sealed.sealing,
-            |index| index != 1,
-            |part| async move {
-                let (index, bytes) = (part.index, part.bytes);
-                assert!(bytes == expected[&index]);
-                log.lock().unwrap().push(index);
-                Ok(())
-            },
-        )
+        seal_all(&sealed.plaintext[..], &sealed.sealing, &|index| index != 1, &|part| {
+            let (index, bytes) = (part.index, part.bytes);
+            assert!(bytes == expected[&index]);
+            log.lock().unwrap().push(index);
+            async { Ok(()) }.boxed()
+        })
         .await
         .unwrap();
         let mut sent = sent.into_inner().unwrap();
@@ -352,7 +367,8 @@ mod tests {
         plaintext.push(0);
         for source in [shorter, plaintext] {
             for wanted in [true, false] {
-                let outcome = seal_all(&source[..], &sealing, |_| wanted, |_| async { Ok(()) }).await;
+                let outcome =
+                    seal_all(&source[..], &sealing, &|_| wanted, &|_| async { Ok(()) }.boxed()).await;
                 outcomes.push(outcome.unwrap_err().kind());
             }
         }

@@ -22,7 +22,7 @@ use crate::{
     content::blocking,
     device::Device,
     error::{Error, Result},
-    transport::Call,
+    server::Call,
 };
 
 /// Blob of the credential that was sent last, while its answer is out.

@@ -15,8 +15,8 @@ use crate::{
     list::{OwnFile, ShareInfo, SharedFile, info, share_info, shared_file},
     log_sync, pages,
     pairs::Pairs,
+    server::Call,
     signed_in::{Inner, SignedIn},
-    transport::Call,
 };
 
 /// A file of ours, or one that somebody shared with us.

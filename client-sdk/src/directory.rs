@@ -14,7 +14,7 @@ use crate::{
     caller::Caller,
     error::{Error, ErrorKind, Result},
     pages,
-    transport::Call,
+    server::Call,
 };
 
 /// A member as the organisation certified them.

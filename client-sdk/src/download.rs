@@ -1,8 +1,11 @@
 //! Downloading (protocol §8): everything is verified before the first byte is fetched, every part before it is
 //! opened, and nothing stands at the final path before the last byte is verified and the receipt is signed.
 
+mod range;
+
 use std::{
     io::SeekFrom,
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -22,6 +25,7 @@ use sealpost_crypto::{
 use tokio::{
     fs::File,
     io::{AsyncSeekExt, AsyncWrite},
+    sync::OnceCell,
 };
 
 use crate::{
@@ -32,11 +36,11 @@ use crate::{
     log_sync,
     pairs::Pairs,
     progress::{Meter, OnProgress},
+    server::Call,
     session::now,
     signed_in::{Inner, SignedIn},
     sink::{Overwrite, Sink},
     tickets,
-    transport::Call,
 };
 
 /// A file that is ready to be downloaded: sender, name and size are verified, its content is not fetched yet.
@@ -45,6 +49,8 @@ pub struct Download {
     file: OpenFile,
     from: Person,
     ticket: TicketId,
+    /// The list of parts, once it was fetched.
+    opening: OnceCell<Opening>,
 }
 
 /// What a finished download left behind.
@@ -75,7 +81,7 @@ impl SignedIn {
         let (ticket, file) = inner.open_under_ticket(&log, file_id).await?;
         let from = inner.sender(&log, &file).await?;
         inner.flush(&log).await?;
-        Ok(Download { signed_in: self.clone(), file, from, ticket })
+        Ok(Download { signed_in: self.clone(), file, from, ticket, opening: OnceCell::new() })
     }
 }
 
@@ -106,7 +112,7 @@ impl Download {
     }
 
     /// Downloads to `destination`. Until everything is verified only a temporary file stands beside it; after an
-    /// interruption the same call goes on from what that file holds.
+    /// interruption the same call goes on from what that file holds; so it does after this future was dropped.
     pub async fn to_path(
         self,
         destination: &Path,
@@ -128,7 +134,7 @@ impl Download {
     }
 
     /// Downloads into `writer`, in order. Each part is verified before any of it is written; the receipt is
-    /// signed after the last.
+    /// signed after the last. When the future is dropped, the writer has the beginning, and there is no receipt.
     pub async fn to_writer<W: AsyncWrite + Unpin>(
         self,
         mut writer: W,
@@ -136,7 +142,7 @@ impl Download {
     ) -> Result<Downloaded> {
         let meter = Meter::new(self.size(), report);
         let opening = self.opening().await?;
-        self.fetch(&mut writer, &opening, 0, content::PARTS_IN_FLIGHT, &meter).await?;
+        self.fetch(&mut writer, &opening, 0..opening.parts(), content::PARTS_IN_FLIGHT, &meter).await?;
         let receipt = self.sign_receipt().await?;
         let receipt_sent = self.signed_in.inner.deliver_receipts(receipt.is_some()).await;
         Ok(Downloaded { path: None, size: self.size(), receipt_sent })
@@ -151,26 +157,29 @@ impl Download {
         file.seek(SeekFrom::Start(done)).await.map_err(content::write_failed)?;
         let meter = Meter::new(self.size(), report);
         meter.advance(done);
-        self.fetch(&mut *file, &opening, finished, content::ONE_AT_A_TIME, &meter).await?;
+        self.fetch(&mut *file, &opening, finished..opening.parts(), content::ONE_AT_A_TIME, &meter).await?;
         file.sync_all().await.map_err(content::write_failed)
     }
 
     async fn opening(&self) -> Result<Opening> {
-        let list = Arc::new(self.signed_in.inner.part_list(&self.file, self.ticket).await?);
-        Ok(Opening { size: self.size(), list, keys: Arc::clone(&self.file.keys) })
+        let fetched = self.opening.get_or_try_init(|| async {
+            let list = Arc::new(self.signed_in.inner.part_list(&self.file, self.ticket).await?);
+            Ok(Opening { size: self.size(), list, keys: Arc::clone(&self.file.keys) })
+        });
+        fetched.await.cloned()
     }
 
     async fn fetch<W: AsyncWrite + Unpin>(
         &self,
         writer: W,
         opening: &Opening,
-        first: u32,
+        parts: Range<u32>,
         in_flight: usize,
         meter: &Meter<'_>,
     ) -> Result<()> {
         let inner = &self.signed_in.inner;
         let file_id = self.file.file_id();
-        content::open_all(writer, opening, first, in_flight, meter, |part| async move {
+        content::open_all(writer, opening, parts, in_flight, meter, |part| async move {
             let values: [&(dyn std::fmt::Display + Sync); 1] = [&file_id];
             let call = Call::new(routes::DOWNLOAD, &values).under(self.ticket);
             inner.caller.get_range(call, part.ciphertext.start, part.ciphertext_length()).await

@@ -5,7 +5,26 @@ use std::fmt;
 
 use sealpost_api::problem::{ErrorCode, Problem};
 
-/// What went wrong, for callers to match on.
+/// What went wrong, for callers to match on. More kinds may come, so a `match` needs a last arm.
+///
+/// [`Error::code`] is finer and as stable. The codes of the server's answers are listed by
+/// [`sealpost_api::problem::ErrorCode`]; these are the ones that callers most often tell apart:
+///
+/// | kind | codes | what to do |
+/// |---|---|---|
+/// | [`InvalidInput`](Self::InvalidInput) | `invalid_input`, `password`, `range_outside`, `size_too_large`, `limit_reached`, `kit_…` | ask for something else |
+/// | [`NotSignedIn`](Self::NotSignedIn) | `not_signed_in`, `session_ended` | sign in |
+/// | [`LoginFailed`](Self::LoginFailed) | `login_failed`, `clock_off`, `kit_unknown` | ask again; which of address, password and account key is wrong is not said |
+/// | [`InviteMistyped`](Self::InviteMistyped), [`InviteUnknown`](Self::InviteUnknown), [`InviteEnded`](Self::InviteEnded) | `invite_…` | ask for the code, or for a new invite |
+/// | [`TooManyAttempts`](Self::TooManyAttempts) | `too_many_attempts` | wait |
+/// | [`NotFound`](Self::NotFound) | `not_found`, `not_shared` | nothing: it is gone, or was never for this account |
+/// | [`RecipientUnknown`](Self::RecipientUnknown), [`RecipientPending`](Self::RecipientPending) | `recipient_unknown`, `recipient_pending` | invite; wait until they joined |
+/// | [`Forbidden`](Self::Forbidden), [`AccountPending`](Self::AccountPending) | `role_forbidden`, `account_pending` | ask an Ops member |
+/// | [`Conflict`](Self::Conflict) | `already_uploaded`, `already_shared`, `download_in_progress`, `pair_conflict`, `vault_conflict`, `log_conflict` | it is there already, or somebody else was first: call again |
+/// | [`Network`](Self::Network), [`Server`](Self::Server) | `connect`, `network`; `unavailable`, `bad_gateway`, `internal`, `unexpected_answer` | call again later: it was tried several times |
+/// | [`Verification`](Self::Verification) | the name of the check: `part_mismatch`, `log_rollback`, `version_rollback`, `share_not_in_force`, … | stop; nothing was used or written |
+/// | [`LocalFile`](Self::LocalFile), [`DestinationExists`](Self::DestinationExists), [`SourceChanged`](Self::SourceChanged) | `source_unreadable`, `not_a_file`, `write_failed`; `destination_exists`; `source_changed` | look at the file |
+/// | [`State`](Self::State) | `state_folder`, `state_foreign` | another folder, or sign in again |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {

@@ -20,7 +20,7 @@ use crate::{
     credential::Holder,
     error::{Error, ErrorKind, Result},
     new_account::{NewAccount, Pending},
-    transport::{Auth, Call},
+    server::{Auth, Call},
 };
 
 /// What a founder says.
@@ -41,7 +41,7 @@ impl Anonymous {
     /// Prepares an organisation and its first Ops member. Nothing is registered until the kit was confirmed
     /// and [`NewAccount::complete`] is called.
     pub async fn found(self, request: FoundOrganisation) -> Result<NewAccount> {
-        self.device.check_unclaimed_or(request.email.as_str(), self.transport.server())?;
+        self.device.check_unclaimed_or(request.email.as_str(), self.server.url())?;
         let info = self.info().await?;
         if info.org_id.is_some() {
             let message = "this server keeps an organisation already";
@@ -72,7 +72,7 @@ impl Anonymous {
             request: message,
         };
         let challenge: RegisterChallenge = self
-            .transport
+            .server
             .call(Call::new(routes::ORGANISATION_REGISTER, &[]), &Auth::Nobody, Some(&start))
             .await?;
         let registration = holder.register(state, challenge, &log).await?;
@@ -86,7 +86,7 @@ impl Anonymous {
     }
 
     pub(crate) async fn send_founding(&self, found: &Found) -> Result<NewSession> {
-        self.transport.call(Call::new(routes::ORGANISATION, &[]), &Auth::Nobody, Some(found)).await
+        self.server.call(Call::new(routes::ORGANISATION, &[]), &Auth::Nobody, Some(found)).await
     }
 }
 

@@ -24,9 +24,9 @@ use crate::{
     directory::Directory,
     error::{Error, ErrorKind, Result},
     pages,
+    server::Call,
     session::now,
     signed_in::{Inner, SignedIn},
-    transport::Call,
 };
 
 /// How often an entry is signed for the next place after another one got in first.
@@ -142,7 +142,7 @@ impl SignedIn {
             replaces: (!replaces.is_zero()).then_some(replaces),
         };
         let _: InviteView = inner.caller.post(Call::new(routes::CREATE_INVITE, &[]), &create).await?;
-        let link = code.reveal_link(inner.caller.server().as_str());
+        let link = code.reveal_link(inner.caller.server().url().as_str());
         let replaces = create.replaces;
         Ok(NewInvite { code, link, expires_at: expiry, replaces })
     }

@@ -26,8 +26,8 @@ use crate::{
     error::{Error, Result},
     log_sync,
     new_account::{Invitee, NewAccount, Pending},
+    server::Call,
     session::now,
-    transport::Call,
 };
 
 /// An invite whose every statement was verified with the code: what to show before asking for a password.
@@ -50,7 +50,7 @@ impl Anonymous {
     pub async fn preview(self, code: InviteCode) -> Result<InvitePreview> {
         let keys = code.keys();
         let token = Token::new(to_base64(keys.token.expose()));
-        let caller = Caller::invitee(self.transport.clone(), token);
+        let caller = Caller::invitee(self.server.clone(), token);
         let view: InviteView = caller.get(Call::new(routes::INVITE, &[&keys.invite_id])).await?;
         check_open(view.state)?;
         // Whose log to ask for; the MAC decides whether that is the organisation that the inviter meant.
@@ -69,7 +69,7 @@ impl Anonymous {
             Directory::fetch(&caller, &log).await?.person(offer.offer().signer).ok_or_else(|| {
                 Error::verification("inviter_unknown", "the server does not show who invited you")
             })?;
-        self.device.check_unclaimed_or(offer.opening().email().as_str(), self.transport.server())?;
+        self.device.check_unclaimed_or(offer.opening().email().as_str(), self.server.url())?;
         self.device.check_unclaimed_by_others(offer.offer().user_id)?;
         Ok(InvitePreview { anonymous: self, caller, code, invite_id: keys.invite_id, offer, log, inviter })
     }

@@ -12,6 +12,7 @@ use sealpost_crypto::{
     envelope::Envelope,
     id::OrgId,
     keys::AccountKeys,
+    kit::RecoveryKit,
     login::{self, MAX_CLOCK_SKEW},
     opening::Opening,
     secret::{AccountKey, AccountSeed},
@@ -21,9 +22,9 @@ use crate::{
     anonymous::Anonymous,
     error::{Error, ErrorKind, Result},
     login::{Opened, check_extends, foreign},
+    server::{Auth, Call, Server},
     session::now,
     signed_in::SignedIn,
-    transport::{Auth, Call, Transport},
 };
 
 /// An account that its key opened.
@@ -58,11 +59,24 @@ impl Anonymous {
         org_id: OrgId,
         seed: AccountSeed,
     ) -> Result<SignedIn> {
-        self.device.check_unclaimed_or(email.as_str(), self.transport.server())?;
+        self.device.check_unclaimed_or(email.as_str(), self.server.url())?;
         if self.device.profile()?.is_some_and(|profile| profile.org_id != org_id) {
             return Err(foreign());
         }
         self.sign_in_by_key(org_id, seed, Some(email), None).await.map(|found| found.me)
+    }
+
+    /// Signs in with a recovery kit, without the password: for machines without a person. Keep the kit in a file that only
+    /// its owner can read, not in arguments or the environment. The address is the one that was certified. This is
+    /// needed once: [`SignedIn::resume`] goes on from the device's state, and renews a session that has ended.
+    ///
+    /// # Errors
+    /// As [`Anonymous::login_with_seed`]; [`ErrorKind::State`] if this device holds another account.
+    pub async fn login_with_kit(self, kit: RecoveryKit) -> Result<SignedIn> {
+        if self.device.profile()?.is_some_and(|profile| profile.org_id != kit.org_id) {
+            return Err(foreign());
+        }
+        self.sign_in_by_key(kit.org_id, kit.seed, None, None).await.map(|found| found.me)
     }
 
     /// Without `email` the address is the server's word, held against what was certified in the log.
@@ -73,8 +87,7 @@ impl Anonymous {
         email: Option<&EmailAddress>,
         key: Option<AccountKey>,
     ) -> Result<KeySignIn> {
-        let KeySession { session, account, credential } =
-            authenticate(&self.transport, org_id, &seed).await?;
+        let KeySession { session, account, credential } = authenticate(&self.server, org_id, &seed).await?;
         if email.is_some_and(|email| session.account.email != email.as_str()) {
             return Err(Error::invalid("this key belongs to another address"));
         }
@@ -89,14 +102,10 @@ impl Anonymous {
 }
 
 /// Challenge → signed nonce → session of the account that `seed` gives.
-pub(crate) async fn authenticate(
-    transport: &Transport,
-    org_id: OrgId,
-    seed: &AccountSeed,
-) -> Result<KeySession> {
+pub(crate) async fn authenticate(server: &Server, org_id: OrgId, seed: &AccountSeed) -> Result<KeySession> {
     let request = KeyChallengeRequest { signing_key: AccountKeys::derive(seed).signing.public_key() };
     let challenge: KeyChallenge =
-        transport.call_once(Call::new(routes::KEY_CHALLENGE, &[]), &Auth::Nobody, &request).await?;
+        server.call_once(Call::new(routes::KEY_CHALLENGE, &[]), &Auth::Nobody, &request).await?;
     if challenge.org_id != org_id {
         return Err(foreign());
     }
@@ -107,7 +116,7 @@ pub(crate) async fn authenticate(
     let account = Account::derive(seed, org_id, challenge.user_id, challenge.generation)?;
     let login = KeyLogin { login: login::sign(&account, challenge.nonce, time)?.into_raw() };
     let session: NewSession =
-        transport.call_once(Call::new(routes::KEY_LOGIN, &[]), &Auth::Nobody, &login).await?;
+        server.call_once(Call::new(routes::KEY_LOGIN, &[]), &Auth::Nobody, &login).await?;
     if (session.account.org_id, session.account.user_id) != (org_id, account.user_id()) {
         return Err(Error::verification("other_account", "the server answers for another account"));
     }

@@ -20,8 +20,8 @@ use crate::{
     file::{Claimed, OpenFile},
     log_sync,
     pairs::Pairs,
+    server::Call,
     signed_in::{Inner, SignedIn},
-    transport::Call,
 };
 
 /// Entries asked for at one time: each comes with its sealed metadata and its shares.

@@ -13,7 +13,7 @@ use crate::{
     caller::Caller,
     device::Device,
     error::{Error, Result},
-    transport::Call,
+    server::Call,
 };
 
 const BLOB: &str = "log";

@@ -24,9 +24,9 @@ use crate::{
     device::Profile,
     error::{Error, Result},
     log_sync,
+    server::{Auth, Call},
     session::Session,
     signed_in::SignedIn,
-    transport::{Auth, Call},
 };
 
 /// An account that was opened, and held against everything that the server says beside it.
@@ -51,7 +51,7 @@ impl Anonymous {
         password: Password,
         account_key: Option<AccountKey>,
     ) -> Result<SignedIn> {
-        self.device.check_unclaimed_or(email.as_str(), self.transport.server())?;
+        self.device.check_unclaimed_or(email.as_str(), self.server.url())?;
         let account_key = match account_key {
             Some(key) => Some(key),
             None => self.device.account_key()?,
@@ -72,7 +72,7 @@ impl Anonymous {
         let (ke1, state) = ClientLogin::start(input)?;
         let start = LoginStart { email: email.as_str().to_owned(), ke1: Base64(ke1.to_vec()) };
         let challenge: LoginChallenge =
-            self.transport.call_once(Call::new(routes::LOGIN, &[]), &Auth::Nobody, &start).await?;
+            self.server.call_once(Call::new(routes::LOGIN, &[]), &Auth::Nobody, &start).await?;
         if let Some(profile) = self.device.profile()?
             && profile.org_id != challenge.org_id
         {
@@ -83,7 +83,7 @@ impl Anonymous {
         let login = blocking(move || Ok(state.finish(&ke2, &identifiers)?)).await?;
         let finish = LoginFinish { login_id: challenge.login_id, ke3: Base64(login.ke3.to_vec()) };
         let session: NewSession =
-            self.transport.call_once(Call::new(routes::LOGIN_FINISH, &[]), &Auth::Nobody, &finish).await?;
+            self.server.call_once(Call::new(routes::LOGIN_FINISH, &[]), &Auth::Nobody, &finish).await?;
         let key = password::envelope_key(&login.export_key, &session.account.user_id);
         Ok((session, challenge.org_id, key))
     }
@@ -98,7 +98,7 @@ impl Anonymous {
     ) -> Result<SignedIn> {
         let Opened { account, seed, sealed_at, credential } = opened;
         let profile = Profile {
-            server: self.transport.server().to_string(),
+            server: self.server.url().to_string(),
             org_id: account.org_id(),
             user_id: account.user_id(),
             email: email.as_str().to_owned(),
@@ -106,8 +106,8 @@ impl Anonymous {
         };
         let known = log_sync::load(&self.device, profile.org_id)?;
         self.device.claim(&profile)?;
-        let session = Session::begin(self.device.clone(), self.transport.clone(), session.tokens)?;
-        let caller = Caller::account(self.transport, session);
+        let session = Session::begin(self.device.clone(), self.server.clone(), session.tokens)?;
+        let caller = Caller::account(self.server, session);
         let log = log_sync::sync(&caller, known, profile.org_id).await?;
         if let Some((size, head)) = sealed_at {
             check_extends(&log, size, head)?;

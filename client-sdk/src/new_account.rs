@@ -42,17 +42,17 @@ impl NewAccount {
     /// Registers the account and signs it in. May be repeated after a lost connection: the server takes the
     /// same registration once.
     pub async fn complete(self) -> Result<SignedIn> {
-        let Self { anonymous: Anonymous { transport, device }, holder, pending } = self;
-        let anonymous = Anonymous { transport: transport.clone(), device: device.clone() };
+        let Self { anonymous: Anonymous { server, device }, holder, pending } = self;
+        let anonymous = Anonymous { server: server.clone(), device: device.clone() };
         match pending {
             Pending::Founder(found) => {
                 let session = anonymous.send_founding(&found).await?;
-                holder.settle(device, transport, session, None).await
+                holder.settle(device, server, session, None).await
             }
             Pending::Invitee(invitee) => {
                 let session = join::send_acceptance(&invitee).await?;
                 device.save(ADMISSION, &invitee.admission)?;
-                holder.settle(device, transport, session, Some(invitee.log)).await
+                holder.settle(device, server, session, Some(invitee.log)).await
             }
         }
     }

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, ErrorKind, Result},
+    server::Call,
     signed_in::Inner,
-    transport::Call,
 };
 
 /// A signed record on its way.

@@ -17,9 +17,9 @@ use sealpost_crypto::{
 
 use crate::{
     error::{Error, Result},
+    server::Call,
     signed_in::Inner,
     store::StoreGuard,
-    transport::Call,
 };
 
 /// Histories that one operation has synced: a list asks for each sender once.

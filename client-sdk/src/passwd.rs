@@ -46,7 +46,7 @@ impl SignedIn {
 impl Inner {
     /// Proves a password by a whole login with it, and gives the credential that it rests on.
     async fn prove_password(&self, password: &Password) -> Result<VerifiedCredential> {
-        let anonymous = Anonymous { transport: self.caller.transport().clone(), device: self.device.clone() };
+        let anonymous = Anonymous { server: self.caller.server().clone(), device: self.device.clone() };
         let account_key = self.device.account_key()?;
         let input = OpaqueInput::derive(password, account_key.as_ref());
         let (session, org_id, key) = anonymous.authenticate(&self.email()?, input).await?;

@@ -38,14 +38,13 @@ impl Anonymous {
             return Err(foreign());
         }
         // On a device in memory: should anything be wrong, nothing was kept.
-        let looking =
-            Self { transport: self.transport.clone(), device: Device::new(Arc::new(MemoryStore::new())) };
-        let server = self.transport.server().to_string();
+        let looking = Self { server: self.server.clone(), device: Device::new(Arc::new(MemoryStore::new())) };
+        let server = self.server.url().to_string();
         let found = looking.sign_in_by_key(kit.org_id, kit.seed.clone(), None, None).await;
         let KeySignIn { me, account_key, .. } = found.map_err(|error| explain(error, &server))?;
         let identity = me.whoami().await?;
         me.logout().await?;
-        self.device.check_unclaimed_or(&identity.email, self.transport.server())?;
+        self.device.check_unclaimed_or(&identity.email, self.server.url())?;
         check_account_key(&kit, account_key)?;
         Ok(Recovery { anonymous: self, kit, identity })
     }

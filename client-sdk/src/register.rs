@@ -11,9 +11,9 @@ use crate::{
     device::{Device, Profile},
     error::Result,
     log_sync,
+    server::Server,
     session::Session,
     signed_in::SignedIn,
-    transport::Transport,
     vault,
 };
 
@@ -44,12 +44,12 @@ impl Holder {
     pub(crate) async fn settle(
         self,
         device: Device,
-        transport: Transport,
+        server: Server,
         session: NewSession,
         known: Option<Log>,
     ) -> Result<SignedIn> {
         let profile = Profile {
-            server: transport.server().to_string(),
+            server: server.url().to_string(),
             org_id: self.account.org_id(),
             user_id: self.account.user_id(),
             email: self.email.as_str().to_owned(),
@@ -60,8 +60,8 @@ impl Holder {
         if let Some(key) = &self.account_key {
             device.save_account_key(key)?;
         }
-        let session = Session::begin(device.clone(), transport.clone(), session.tokens)?;
-        let caller = Caller::account(transport, session);
+        let session = Session::begin(device.clone(), server.clone(), session.tokens)?;
+        let caller = Caller::account(server, session);
         let log = log_sync::sync(&caller, known, profile.org_id).await?;
         log_sync::save(&device, &log)?;
         Ok(SignedIn::assemble(caller, device, profile, self.account, log))

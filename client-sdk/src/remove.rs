@@ -6,9 +6,9 @@ use sealpost_crypto::id::FileId;
 use crate::{
     error::{ErrorKind, Result},
     journal,
+    server::{Call, NO_BODY},
     share::not_ours,
     signed_in::SignedIn,
-    transport::{Call, NO_BODY},
 };
 
 impl SignedIn {

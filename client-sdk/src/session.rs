@@ -17,7 +17,7 @@ use crate::{
     device::Device,
     error::{Error, ErrorKind, Result},
     key_login,
-    transport::{Auth, Call, Transport},
+    server::{Auth, Call, Server},
     vault,
 };
 
@@ -47,22 +47,22 @@ impl From<Tokens> for StoredTokens {
 #[derive(Clone)]
 pub(crate) struct Session {
     device: Device,
-    transport: Transport,
+    server: Server,
     tokens: Arc<Mutex<StoredTokens>>,
 }
 
 impl Session {
     /// Keeps a new session's tokens.
-    pub(crate) fn begin(device: Device, transport: Transport, tokens: Tokens) -> Result<Self> {
+    pub(crate) fn begin(device: Device, server: Server, tokens: Tokens) -> Result<Self> {
         let tokens = StoredTokens::from(tokens);
         device.save_session(&tokens)?;
-        Ok(Self { device, transport, tokens: Arc::new(Mutex::new(tokens)) })
+        Ok(Self { device, server, tokens: Arc::new(Mutex::new(tokens)) })
     }
 
     /// Takes up the session that the device holds.
-    pub(crate) fn resume(device: Device, transport: Transport) -> Result<Self> {
+    pub(crate) fn resume(device: Device, server: Server) -> Result<Self> {
         let tokens = device.session()?;
-        Ok(Self { device, transport, tokens: Arc::new(Mutex::new(tokens)) })
+        Ok(Self { device, server, tokens: Arc::new(Mutex::new(tokens)) })
     }
 
     /// A token that is good for the next request.
@@ -94,7 +94,7 @@ impl Session {
         }
         let request = Refresh { refresh_token: tokens.refresh_token.clone() };
         let call = Call::new(routes::REFRESH, &[]);
-        let fresh: Tokens = match self.transport.call(call, &Auth::Nobody, Some(&request)).await {
+        let fresh: Tokens = match self.server.call(call, &Auth::Nobody, Some(&request)).await {
             Err(error) if error.kind() == ErrorKind::NotSignedIn => self.begin_again().await?,
             outcome => outcome?,
         };
@@ -107,7 +107,7 @@ impl Session {
     async fn begin_again(&self) -> Result<Tokens> {
         let profile = self.device.profile()?.ok_or_else(ended)?;
         let seed = self.device.seed()?;
-        let opened = match key_login::authenticate(&self.transport, profile.org_id, &seed).await {
+        let opened = match key_login::authenticate(&self.server, profile.org_id, &seed).await {
             Err(error) if error.code() == "login_failed" => return Err(ended()),
             outcome => outcome?,
         };

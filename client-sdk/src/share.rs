@@ -16,9 +16,9 @@ use crate::{
     file::{Claimed, OpenFile},
     outbox::Outgoing,
     pairs::Pairs,
+    server::Call,
     session::now,
     signed_in::{Inner, SignedIn},
-    transport::Call,
 };
 
 /// How often a record is signed for the next place after another of ours got in first.

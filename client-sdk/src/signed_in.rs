@@ -14,15 +14,16 @@ use sealpost_crypto::{
 use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock};
 
 use crate::{
-    authorities::Authorities,
+    builder::ClientBuilder,
     caller::Caller,
     device::{Device, Profile},
     directory::{Directory, Person},
     error::{Error, ErrorKind, Result},
     log_sync,
+    server::{Call, NO_BODY, Server},
+    server_url::ServerUrl,
     session::Session,
     store::StateStore,
-    transport::{Call, NO_BODY, Transport},
     vault::{VaultAccess, Vaulted},
 };
 
@@ -82,15 +83,10 @@ impl SignedIn {
     /// # Errors
     /// [`ErrorKind::NotSignedIn`]; [`ErrorKind::State`] if the store is damaged.
     pub async fn resume(store: Arc<dyn StateStore>) -> Result<Self> {
-        Self::resume_trusting(store, &Authorities::System).await
+        ClientBuilder::new().resume(store).await
     }
 
-    /// The same, with the server's certificate checked against these authorities.
-    ///
-    /// # Errors
-    /// As [`SignedIn::resume`].
-    pub async fn resume_trusting(store: Arc<dyn StateStore>, authorities: &Authorities) -> Result<Self> {
-        let device = Device::new(store);
+    pub(crate) fn resume_by(device: Device, reach: impl FnOnce(ServerUrl) -> Result<Server>) -> Result<Self> {
         let seed = device.seed()?;
         let profile = device
             .profile()?
@@ -98,9 +94,9 @@ impl SignedIn {
         let account = Account::derive(&seed, profile.org_id, profile.user_id, profile.generation)?;
         let log = log_sync::load(&device, profile.org_id)?
             .ok_or_else(|| Error::state("the state folder has keys, and lacks the organisation's log"))?;
-        let transport = Transport::new(profile.server.parse()?, authorities)?;
-        let session = Session::resume(device.clone(), transport.clone())?;
-        Ok(Self::assemble(Caller::account(transport, session), device, profile, account, log))
+        let server = reach(profile.server.parse()?)?;
+        let session = Session::resume(device.clone(), server.clone())?;
+        Ok(Self::assemble(Caller::account(server, session), device, profile, account, log))
     }
 
     pub(crate) fn assemble(

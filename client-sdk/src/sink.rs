@@ -62,10 +62,13 @@ impl Sink {
     /// Moves the complete file to its place. Without [`Overwrite::Replace`] an existing file wins, even one that
     /// appeared this moment.
     pub(crate) async fn finish(mut self) -> Result<PathBuf> {
-        let moved = match self.overwrite {
-            Overwrite::Replace => fs::rename(&self.temporary, &self.destination).await,
-            Overwrite::Never => self.move_without_replacing().await,
-        };
+        let (from, to, overwrite) = (self.temporary.clone(), self.destination.clone(), self.overwrite);
+        // In one go: a caller that stops waiting must not leave the file under both names.
+        let moving = tokio::task::spawn_blocking(move || match overwrite {
+            Overwrite::Replace => std::fs::rename(from, to),
+            Overwrite::Never => move_without_replacing(&from, &to),
+        });
+        let moved = moving.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()));
         moved.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => exists(&self.destination),
             _ => failed(&self.destination, &error),
@@ -73,18 +76,16 @@ impl Sink {
         self.finished = true;
         Ok(self.destination.clone())
     }
+}
 
-    /// A hard link is refused when the name is taken, a rename is not.
-    async fn move_without_replacing(&self) -> io::Result<()> {
-        match fs::hard_link(&self.temporary, &self.destination).await {
-            Ok(()) => fs::remove_file(&self.temporary).await,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-            // A file system without hard links: look, then rename.
-            Err(_) if fs::symlink_metadata(&self.destination).await.is_ok() => {
-                Err(io::ErrorKind::AlreadyExists.into())
-            }
-            Err(_) => fs::rename(&self.temporary, &self.destination).await,
-        }
+/// A hard link is refused when the name is taken, a rename is not.
+fn move_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
+    match std::fs::hard_link(from, to) {
+        Ok(()) => std::fs::remove_file(from),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        // A file system without hard links: look, then rename.
+        Err(_) if std::fs::symlink_metadata(to).is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(_) => std::fs::rename(from, to),
     }
 }
 

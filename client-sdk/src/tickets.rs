@@ -35,9 +35,13 @@ pub(crate) struct Waiting {
     pub receipt: RawRecord,
 }
 
-/// The ticket of an unfinished download of the file.
+/// The ticket of an unfinished download of the file; or of one whose receipt was signed and did not get away. That one
+/// may have ended before the file was in its place, and is the same download when it is repeated.
 pub(crate) fn begun(device: &Device, file_id: FileId) -> Result<Option<TicketId>> {
-    Ok(load(device)?.begun.get(&file_id).map(|begun| begun.ticket))
+    let tickets = load(device)?;
+    let waiting = || tickets.receipts.iter().rev().find(|waiting| waiting.file_id == file_id);
+    let begun = tickets.begun.get(&file_id).map(|begun| begun.ticket);
+    Ok(begun.or_else(|| waiting().map(|waiting| waiting.ticket)))
 }
 
 /// Keeps the ticket, before the first request that counts.
@@ -63,6 +67,7 @@ pub(crate) fn close_with_receipt(
 ) -> Result<()> {
     change(device, |tickets| {
         tickets.begun.remove(&file.file_id());
+        tickets.receipts.retain(|waiting| waiting.ticket != ticket);
         tickets.receipts.push(Waiting { file_id: file.file_id(), ticket, receipt: receipt.clone() });
     })
 }

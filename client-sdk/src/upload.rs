@@ -5,6 +5,7 @@ mod resume;
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use sealpost_api::{
     file::{CreateFile, UploadView},
     routes,
@@ -25,9 +26,9 @@ use crate::{
     content::{self, SealedPart, Sealing},
     error::Result,
     progress::{Meter, OnProgress},
+    server::Call,
     signed_in::{Inner, SignedIn},
     source::NewFile,
-    transport::Call,
     wire::Wire,
 };
 
@@ -93,7 +94,7 @@ impl SignedIn {
     ///
     /// # Errors
     /// [`crate::ErrorKind::SourceChanged`] if `source` holds fewer or more bytes: nothing was delivered then.
-    pub async fn upload<R: AsyncRead + Unpin>(
+    pub async fn upload<R: AsyncRead + Unpin + Send>(
         &self,
         source: R,
         what: NewFile,
@@ -105,16 +106,14 @@ impl SignedIn {
         let metadata = fresh.seal_metadata(&what)?;
         inner.create(&fresh).await?;
         let (fresh, meter, wire) = (&fresh, &Meter::new(what.size, report), &Wire::new());
-        let digests = content::seal_all(
-            source,
-            &fresh.sealing(),
-            |_| true,
-            |part| async move {
+        let digests = content::seal_all(source, &fresh.sealing(), &|_| true, &|part| {
+            let sending = async move {
                 inner.put(fresh, &part, wire).await?;
                 meter.advance(part.content);
                 Ok(())
-            },
-        )
+            };
+            sending.boxed()
+        })
         .await?;
         inner.complete(fresh, &digests, metadata).await?;
         Ok(Uploaded { file_id: fresh.place.file_id, version: FIRST_VERSION, file: what })

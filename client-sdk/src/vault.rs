@@ -17,7 +17,7 @@ use crate::{
     caller::Caller,
     device::Device,
     error::{Error, ErrorKind, Result},
-    transport::Call,
+    server::Call,
 };
 
 const BLOB: &str = "pins";

@@ -6,13 +6,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures_util::{Stream, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::error::{Error, Result};
-
-/// Bytes given to the connection at once. Small, so that little waits in its buffers when the next part begins.
-const PIECE: usize = 64 * 1024;
+use crate::{
+    error::{Error, Result},
+    http::RequestBody,
+};
 
 /// The wire of one transfer.
 #[derive(Clone)]
@@ -43,46 +42,39 @@ pub(crate) struct Turn {
 
 impl Turn {
     /// `bytes` as the body of one attempt. The first uses this turn; each later one waits for another.
-    pub(crate) async fn body(
-        &self,
-        bytes: Bytes,
-    ) -> Result<impl Stream<Item = Result<Bytes>> + Send + use<>> {
+    pub(crate) async fn body(&self, bytes: Bytes) -> Result<RequestBody> {
         let in_hand = self.permit.lock().unwrap_or_else(PoisonError::into_inner).take();
         let permit = match in_hand {
             Some(permit) => permit,
             None => self.wire.permit().await?,
         };
-        Ok(stream::unfold((bytes, permit), |(mut rest, permit)| async move {
-            let piece = rest.split_to(rest.len().min(PIECE));
-            (!piece.is_empty()).then_some((Ok(piece), (rest, permit)))
-        }))
+        Ok(RequestBody::in_turn(bytes, permit))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::{FutureExt, TryStreamExt};
+    use futures_util::FutureExt;
 
     use super::*;
 
     #[tokio::test]
     async fn the_next_part_waits_for_the_last_byte_and_for_nothing_more() {
         let wire = Wire::new();
-        let part = Bytes::from(vec![7; 2 * PIECE + 1]);
+        let part = Bytes::from(vec![7; 150_000]);
         let first = wire.turn().await.unwrap();
-        let mut body = Box::pin(first.body(part.clone()).await.unwrap());
-        for _ in 0..3 {
+        let mut body = first.body(part.clone()).await.unwrap();
+        while let Some(_piece) = body.next_piece() {
             assert!(wire.turn().now_or_never().is_none());
-            body.try_next().await.unwrap().unwrap();
         }
-        assert!(body.try_next().await.unwrap().is_none());
         drop(body);
         // Nobody has answered the first part yet.
         let second = wire.turn().now_or_never().unwrap().unwrap();
         // The first part once more: after the second.
         assert!(first.body(part.clone()).now_or_never().is_none());
         drop(second);
-        let pieces: Vec<Bytes> = first.body(part.clone()).await.unwrap().try_collect().await.unwrap();
+        let mut again = first.body(part.clone()).await.unwrap();
+        let pieces: Vec<Bytes> = std::iter::from_fn(|| again.next_piece()).collect();
         assert_eq!(pieces.concat(), part);
     }
 }

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use sealpost_client::{
-    Anonymous, EmailAddress, Error, FileId, FoundOrganisation, InviteCode, InviteRequest, NewAccount,
-    NewFile, Password, SignedIn, Terms, Token,
+    Anonymous, EmailAddress, Error, FileId, FoundOrganisation, InviteCode, InviteRequest, KitText,
+    NewAccount, NewFile, Password, SignedIn, Terms, Token,
     store::{MemoryStore, StateStore},
 };
 
@@ -125,11 +125,17 @@ impl Device {
 
 /// Joins with a code.
 pub async fn join(url: &str, email: &str, code: InviteCode) -> Device {
+    joined_with_kit(url, email, code).await.0
+}
+
+/// Joins with a code; the recovery kit, too.
+pub async fn joined_with_kit(url: &str, email: &str, code: InviteCode) -> (Device, KitText) {
     let (store, password) = (MemoryStore::new(), new_password());
     let preview = anonymous(url, &store).preview(code).await.expect("the invite");
     assert_eq!(preview.email(), email);
     let account = preview.join(secret(&password)).await.expect("joining");
-    Device::new(email, password, store, account).await
+    let kit = account.kit();
+    (Device::new(email, password, store, account).await, kit)
 }
 
 /// An address.

@@ -98,8 +98,12 @@ pub struct JoinArgs {
 }
 
 const LOGIN_EXAMPLE: &str = "\
-Example:
-  sealpost login --server https://files.example.org --email client@example.com";
+Examples:
+  sealpost login --server https://files.example.org --email client@example.com
+  sealpost login --server https://files.example.org --key-file kit.txt      a machine without a person
+
+The key file holds the recovery kit as it was printed, or the JSON that init and join print. Keep it readable by its
+owner only (chmod 600). It is needed once: the session renews itself.";
 
 /// `sealpost login`
 #[derive(Debug, Args)]
@@ -111,6 +115,9 @@ pub struct LoginArgs {
     /// File whose first line is the account key from the recovery kit; Ops members need it on a new device
     #[arg(long, value_name = "FILE", env = "SEALPOST_ACCOUNT_KEY_FILE")]
     pub account_key_file: Option<PathBuf>,
+    /// File with the recovery kit: signs in by the account's key, without a password; - reads standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "account_key_file", env = "SEALPOST_KEY_FILE")]
+    pub key_file: Option<PathBuf>,
 }
 
 const PASSWD_EXAMPLE: &str = "\

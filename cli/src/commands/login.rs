@@ -7,11 +7,20 @@ use crate::{
     args::LoginArgs,
     context::{self, Context},
     failure::{Failure, Outcome},
+    kit,
     prompt::{self, Secret},
 };
 
 pub async fn run(args: LoginArgs, context: &Context) -> Outcome {
     let anonymous = context.anonymous(&context.server_or(None)?)?;
+    if let Some(path) = &args.key_file {
+        let kit = kit::from_file(path, context)?;
+        let session = match &args.email {
+            Some(email) => anonymous.login_with_seed(email, kit.org_id, kit.seed).await?,
+            None => anonymous.login_with_kit(kit).await?,
+        };
+        return context.printer.show(&account::account(session.whoami().await?));
+    }
     let email = context.email(args.email).await?;
     let account_key = match &args.account_key_file {
         Some(path) => Some(account_key_of(&prompt::secret_file(path)?)?),

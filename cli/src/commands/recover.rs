@@ -1,13 +1,6 @@
 //! `recover`: a new password, by the recovery kit.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::Path,
-};
-
 use sealpost_client::{Identity, KitError, KitText, RecoveryKit, account_key_from_code, seed_from_words};
-use zeroize::Zeroizing;
 
 use super::account;
 use crate::{
@@ -19,13 +12,10 @@ use crate::{
     text::safe,
 };
 
-/// Largest file that a kit is looked for in, bytes.
-const MAX_KIT_BYTES: u64 = 64 * 1024;
-
 pub async fn run(args: RecoverArgs, context: &Context) -> Outcome {
     let anonymous = context.anonymous(&context.server_or(None)?)?;
     let kit = match &args.kit_file {
-        Some(path) => kit::read(&kit_file(path, context)?)?,
+        Some(path) => kit::from_file(path, context)?,
         None => ask(context).await?,
     };
     let recovery = anonymous.recover(kit).await?;
@@ -41,23 +31,6 @@ pub async fn run(args: RecoverArgs, context: &Context) -> Outcome {
 fn whose(identity: &Identity) -> String {
     let role = account::role_for_people(identity.role);
     format!("{}, {role} of {}", safe(&identity.email), safe(&identity.org_name))
-}
-
-fn kit_file(path: &Path, context: &Context) -> Outcome<Secret> {
-    let mut text = Zeroizing::new(String::with_capacity(MAX_KIT_BYTES as usize + 1));
-    let read = if path != Path::new("-") {
-        File::open(path).and_then(|file| file.take(MAX_KIT_BYTES + 1).read_to_string(&mut text))
-    } else if context.prompter.reads_stdin() {
-        return Err(Failure::usage("standard input can't hold both the kit and the password")
-            .hint("Use --password-file FILE for the new password."));
-    } else {
-        io::stdin().lock().take(MAX_KIT_BYTES + 1).read_to_string(&mut text)
-    };
-    match read {
-        Ok(length) if length as u64 <= MAX_KIT_BYTES => Ok(text),
-        Err(error) if error.kind() != io::ErrorKind::InvalidData => Err(Failure::local("read", path, &error)),
-        _ => Err(Failure::usage("the kit file is no text of a recovery kit").hint("Check the path.")),
-    }
 }
 
 /// Piece by piece, each asked for again until it can be right.

@@ -111,3 +111,31 @@ fn what_is_wrong_with_a_kit_is_said() {
     recover(&there, &whole).ok();
     there.json(&["contacts"]).ok();
 }
+
+/// A machine without a person: no password anywhere, not even a right one in the file that every command is given.
+#[test]
+fn a_machine_signs_in_by_its_key_alone() {
+    let world = World::new();
+    let client = world.home("client");
+    let sheet = printed_kit(&client.run(&["join", &world.invite(CLIENT)]).ok());
+    let kit = world.file("kit.txt", sheet.as_bytes());
+    let source = world.file("a", b"for the machine");
+    let id = world.deliver(&source, CLIENT);
+
+    let machine = with_password(&world, &world.home("machine"), "no.password", "not the password\n");
+    machine.json(&["login", "--email", CLIENT]).fails(3, "login_failed");
+    let signed_in = machine.json(&["login", "--key-file", &kit]).json();
+    assert_eq!(text(&signed_in, "email"), CLIENT);
+    assert_eq!(machine.run(&["download", &id, "-o", "-"]).ok().stdout, b"for the machine");
+
+    // On standard input, and with an address that must be the key's.
+    let other = with_password(&world, &world.home("other"), "no.password", "not the password\n");
+    let wrong = other.json(&["login", "--key-file", &kit, "--email", OPS]);
+    assert_eq!(wrong.code, 2, "{wrong:?}");
+    other.run_with(&["login", "--key-file", "-", "--email", CLIENT], sheet.as_bytes()).ok();
+    other.run(&["shared"]).ok();
+    let stranger = World::new();
+    let elsewhere = stranger.home("elsewhere");
+    assert_ne!(elsewhere.json(&["login", "--key-file", &kit]).code, 0);
+    other.json(&["login", "--key-file", &world.path("missing")]).fails(8, "local_file");
+}

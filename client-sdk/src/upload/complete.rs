@@ -20,9 +20,9 @@ use sealpost_crypto::{
 use super::Fresh;
 use crate::{
     error::{Error, ErrorKind, Result},
+    server::Call,
     session::now,
     signed_in::Inner,
-    transport::Call,
 };
 
 /// How often the self share is signed anew after another of our uploads got in first.

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Mutex, sync::PoisonError};
 
+use futures_util::FutureExt;
 use sealpost_api::file::FileState;
 use sealpost_crypto::{
     id::{Digest, FileId},
@@ -172,11 +173,11 @@ impl Inner {
         let fresh = Fresh::new(self, journal.file_id, journal.file_key.clone(), journal.look.size)?;
         let source = Source::open(path).await?;
         let wanted = |index| journal.digest(index).is_some();
-        let compared = content::seal_all(source.file, &fresh.sealing(), wanted, |part| async move {
-            if journal.digest(part.index) == Some(part.digest) { Ok(()) } else { Err(changed()) }
-        })
-        .await;
-        match compared {
+        let compare = |part: SealedPart| {
+            let same = journal.digest(part.index) == Some(part.digest);
+            async move { if same { Ok(()) } else { Err(changed()) } }.boxed()
+        };
+        match content::seal_all(source.file, &fresh.sealing(), &wanted, &compare).await {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == ErrorKind::SourceChanged => Ok(false),
             Err(error) => Err(error),
@@ -210,13 +211,16 @@ impl Inner {
         let journal = Mutex::new(journal);
         let (journal_of, meter, wire) = (&journal, &meter, &Wire::new());
         let wanted = |index| !done.contains_key(&index);
-        content::seal_all(source.file, &fresh.sealing(), wanted, |part| async move {
-            self.record(journal_of, &part)?;
-            self.put(fresh, &part, wire).await?;
-            meter.advance(part.content);
-            Ok(())
-        })
-        .await?;
+        let send = |part: SealedPart| {
+            let sending = async move {
+                self.record(journal_of, &part)?;
+                self.put(fresh, &part, wire).await?;
+                meter.advance(part.content);
+                Ok(())
+            };
+            sending.boxed()
+        };
+        content::seal_all(source.file, &fresh.sealing(), &wanted, &send).await?;
         let journal = journal.into_inner().unwrap_or_else(PoisonError::into_inner);
         let digests = journal.sealed().values().copied().collect();
         Ok((journal, digests))

@@ -1,10 +1,9 @@
-//! HTTP: sends a request of the route table, reads a bounded answer, turns problem documents into errors. What
+//! One server: sends a request of the route table, reads a bounded answer, turns problem documents into errors. What
 //! comes back is parsed, not believed.
 
-use std::{fmt::Display, time::Duration};
+use std::fmt::Display;
 
 use bytes::Bytes;
-use reqwest::{Body, Client, Method, RequestBuilder, Response, StatusCode, header, redirect};
 use sealpost_api::{
     API_VERSION, HEADER_API, HEADER_PART_DIGEST, HEADER_TICKET, INVITE_SCHEME, OCTET_STREAM,
     problem::{PROBLEM_JSON, Problem},
@@ -15,20 +14,20 @@ use sealpost_crypto::id::{Digest, TicketId};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    authorities::Authorities,
     error::{Error, ErrorKind, Result},
+    http::{Method, Request, RequestBody, Response, SharedTransport},
     retry::with_retry,
     server_url::ServerUrl,
-    unreachable::{root_cause, unreachable},
     wire::Turn,
 };
 
 /// Largest JSON answer that is read, bytes: a page of 1,000 log entries or 100 files is well below.
 const MAX_JSON_ANSWER: usize = 32 * 1024 * 1024;
-/// Longest wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest silence in the middle of an answer.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+const PARTIAL_CONTENT: u16 = 206;
+const AUTHORIZATION: &str = "authorization";
+const CONTENT_TYPE: &str = "content-type";
+const RANGE: &str = "range";
+const RETRY_AFTER: &str = "retry-after";
 
 /// Who a request speaks for.
 #[derive(Clone)]
@@ -64,41 +63,18 @@ pub(crate) const NO_BODY: Option<&()> = None;
 
 /// One server.
 #[derive(Clone)]
-pub(crate) struct Transport {
-    client: Client,
-    server: ServerUrl,
+pub(crate) struct Server {
+    url: ServerUrl,
+    server: SharedTransport,
 }
 
-impl Transport {
-    pub(crate) fn new(server: ServerUrl, authorities: &Authorities) -> Result<Self> {
-        // Fails when a provider is installed already, which serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
-            .user_agent(concat!("sealpost/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            // One connection for each part under way. A killed client's connection then still delivers what was
-            // given to it; of HTTP/2, whose windows the peer keeps writing about, the system drops it.
-            .http1_only()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT);
-        if server.is_loopback() {
-            builder = builder.no_proxy();
-        }
-        if !server.is_https() {
-            // No TLS will be spoken: a machine without certificates must do.
-            builder = builder.tls_certs_only(std::iter::empty());
-        } else if let Some(certificates) = authorities.only() {
-            builder = builder.tls_certs_only(certificates);
-        }
-        let client = builder.build().map_err(|error| {
-            Error::new(ErrorKind::Network, "tls_setup", format!("can't prepare secure connections: {error}"))
-                .with_hint("Install the system's certificates (Debian: ca-certificates).")
-        })?;
-        Ok(Self { client, server })
+impl Server {
+    pub(crate) fn new(url: ServerUrl, server: SharedTransport) -> Self {
+        Self { url, server }
     }
 
-    pub(crate) fn server(&self) -> &ServerUrl {
-        &self.server
+    pub(crate) fn url(&self) -> &ServerUrl {
+        &self.url
     }
 
     /// A request with JSON in and out, sent again after passing faults.
@@ -110,7 +86,7 @@ impl Transport {
     ) -> Result<T> {
         let body = encode(body)?;
         with_retry(|| async {
-            let request = with_body(self.request(call, auth), body.clone());
+            let request = with_body(self.request(call, auth)?, body.clone());
             parse(self.send(request).await?).await
         })
         .await
@@ -123,7 +99,7 @@ impl Transport {
         auth: &Auth,
         body: &(impl Serialize + Sync),
     ) -> Result<T> {
-        let request = with_body(self.request(call, auth), encode(Some(body))?);
+        let request = with_body(self.request(call, auth)?, encode(Some(body))?);
         parse(self.send(request).await?).await
     }
 
@@ -136,7 +112,7 @@ impl Transport {
     ) -> Result<T> {
         let query = query_string(query)?;
         with_retry(|| async {
-            let request = self.request_to(call, &format!("?{query}"), auth);
+            let request = self.request_to(call, &format!("?{query}"), auth)?;
             parse(self.send(request).await?).await
         })
         .await
@@ -151,7 +127,7 @@ impl Transport {
     ) -> Result<()> {
         let body = encode(body)?;
         with_retry(|| async {
-            let request = with_body(self.request(call, auth), body.clone());
+            let request = with_body(self.request(call, auth)?, body.clone());
             self.send(request).await.map(drop)
         })
         .await
@@ -168,11 +144,10 @@ impl Transport {
     ) -> Result<()> {
         with_retry(|| async {
             let request = self
-                .request(call, auth)
-                .header(header::CONTENT_TYPE, OCTET_STREAM)
-                .header(header::CONTENT_LENGTH, bytes.len())
-                .header(HEADER_PART_DIGEST, digest.to_string())
-                .body(Body::wrap_stream(turn.body(bytes.clone()).await?));
+                .request(call, auth)?
+                .header(CONTENT_TYPE, OCTET_STREAM)
+                .header(HEADER_PART_DIGEST, digest)
+                .body(turn.body(bytes.clone()).await?);
             self.send(request).await.map(drop)
         })
         .await
@@ -188,9 +163,9 @@ impl Transport {
     ) -> Result<Vec<u8>> {
         with_retry(|| async {
             let last = start + length as u64 - 1;
-            let request = self.request(call, auth).header(header::RANGE, format!("bytes={start}-{last}"));
+            let request = self.request(call, auth)?.header(RANGE, format!("bytes={start}-{last}"));
             let response = self.send(request).await?;
-            if response.status() != StatusCode::PARTIAL_CONTENT {
+            if response.status() != PARTIAL_CONTENT {
                 return Err(unexpected("the server did not answer the range that was asked for"));
             }
             read_exactly(response, length).await
@@ -198,30 +173,31 @@ impl Transport {
         .await
     }
 
-    fn request(&self, call: Call<'_>, auth: &Auth) -> RequestBuilder {
+    fn request(&self, call: Call<'_>, auth: &Auth) -> Result<Request> {
         self.request_to(call, "", auth)
     }
 
-    fn request_to(&self, call: Call<'_>, query: &str, auth: &Auth) -> RequestBuilder {
+    fn request_to(&self, call: Call<'_>, query: &str, auth: &Auth) -> Result<Request> {
         let values: Vec<&dyn Display> = call.values.iter().map(|value| *value as &dyn Display).collect();
-        let url = format!("{}{}{query}", self.server, call.route.fill(&values));
-        let method = Method::from_bytes(call.route.method.as_bytes()).unwrap_or(Method::GET);
-        let mut request = self.client.request(method, url).header(HEADER_API, API_VERSION);
+        let url = format!("{}{}{query}", self.url, call.route.fill(&values));
+        let method = Method::of_route(call.route.method)
+            .ok_or_else(|| Error::internal("a route has an unknown method"))?;
+        let mut request = Request::new(method, url).header(HEADER_API, API_VERSION);
         if let Some(ticket) = call.ticket {
-            request = request.header(HEADER_TICKET, ticket.to_string());
+            request = request.header(HEADER_TICKET, ticket);
         }
-        match auth {
+        Ok(match auth {
             Auth::Nobody => request,
-            Auth::Bearer(token) => request.bearer_auth(token.expose()),
+            Auth::Bearer(token) => request.header(AUTHORIZATION, format_args!("Bearer {}", token.expose())),
             Auth::Invitee(token) => {
-                request.header(header::AUTHORIZATION, format!("{INVITE_SCHEME} {}", token.expose()))
+                request.header(AUTHORIZATION, format_args!("{INVITE_SCHEME} {}", token.expose()))
             }
-        }
+        })
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Response> {
-        let response = request.send().await.map_err(|error| unreachable(&self.server, &error))?;
-        if response.status().is_success() { Ok(response) } else { Err(problem(response).await) }
+    async fn send(&self, request: Request) -> Result<Response> {
+        let response = self.server.send(request).await?;
+        if (200..300).contains(&response.status()) { Ok(response) } else { Err(problem(response).await) }
     }
 }
 
@@ -230,9 +206,9 @@ fn encode(body: Option<&impl Serialize>) -> Result<Option<Bytes>> {
     encoded.map(|bytes| bytes.map(Bytes::from)).map_err(|_| Error::internal("can't encode the request"))
 }
 
-fn with_body(request: RequestBuilder, body: Option<Bytes>) -> RequestBuilder {
+fn with_body(request: Request, body: Option<Bytes>) -> Request {
     match body {
-        Some(bytes) => request.header(header::CONTENT_TYPE, "application/json").body(bytes),
+        Some(bytes) => request.header(CONTENT_TYPE, "application/json").body(RequestBody::of(bytes)),
         None => request,
     }
 }
@@ -261,7 +237,7 @@ async fn parse<T: DeserializeOwned>(response: Response) -> Result<T> {
 
 async fn read_bounded(mut response: Response, limit: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
+    while let Some(chunk) = response.next_piece().await? {
         if bytes.len() + chunk.len() > limit {
             return Err(unexpected("the server's answer is larger than any answer may be"));
         }
@@ -272,7 +248,7 @@ async fn read_bounded(mut response: Response, limit: usize) -> Result<Vec<u8>> {
 
 async fn read_exactly(mut response: Response, length: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(length);
-    while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
+    while let Some(chunk) = response.next_piece().await? {
         if bytes.len() + chunk.len() > length {
             return Err(unexpected("the server sent more than was asked for"));
         }
@@ -284,30 +260,21 @@ async fn read_exactly(mut response: Response, length: usize) -> Result<Vec<u8>> 
     Ok(bytes)
 }
 
-fn broken(error: &reqwest::Error) -> Error {
-    Error::new(ErrorKind::Network, "network", format!("the connection broke: {}", root_cause(error)))
-        .with_hint("Run the same command again.")
-}
-
 fn unexpected(message: &str) -> Error {
     Error::new(ErrorKind::Server, "unexpected_answer", message)
 }
 
 async fn problem(response: Response) -> Error {
     let status = response.status();
-    let is_problem = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(PROBLEM_JSON.as_bytes()));
-    let retry_after =
-        response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let is_problem = response.header(CONTENT_TYPE).is_some_and(|value| value.starts_with(PROBLEM_JSON));
+    let retry_after = response.header(RETRY_AFTER).and_then(|value| value.parse().ok());
     if is_problem
         && let Ok(bytes) = read_bounded(response, MAX_JSON_ANSWER).await
         && let Ok(problem) = serde_json::from_slice::<Problem>(&bytes)
     {
         return from_problem(problem, retry_after);
     }
-    match status.as_u16() {
+    match status {
         502..=504 => {
             Error::new(ErrorKind::Server, "bad_gateway", format!("the server is not available ({status})"))
                 .with_hint("Try again in a while; if it keeps happening, tell whoever runs the server.")
