@@ -24,16 +24,14 @@ pub const MAX_SHARES_SHOWN: u32 = 100;
 pub const MAX_OPEN_UPLOADS: u32 = 1_000;
 /// Invites one Ops member may have open at one time.
 pub const MAX_OPEN_INVITES: u32 = 10_000;
-/// Longest organisation name, bytes of UTF-8.
-pub const MAX_ORGANISATION_NAME: usize = 200;
-/// Longest name of a person, bytes of UTF-8.
-pub const MAX_PERSON_NAME: usize = 200;
 /// Longest time an invite may stay open, seconds (90 days).
 pub const MAX_INVITE_SECONDS: u64 = 90 * 86_400;
 /// Most downloads a share may be limited to.
 pub const MAX_DOWNLOAD_LIMIT: u64 = 1_000_000;
 /// Lifetime of an access token, seconds.
 pub const ACCESS_TOKEN_SECONDS: u64 = 600;
+/// Sessions one account may have; a further one ends the one that was refreshed longest ago.
+pub const MAX_SESSIONS: u32 = 100;
 /// Lifetime of an unused refresh token, seconds (30 days).
 pub const REFRESH_TOKEN_SECONDS: u64 = 30 * 86_400;
 /// How long the previous refresh token still yields the same successor, seconds.

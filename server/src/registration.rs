@@ -4,7 +4,6 @@
 use sealpost_api::{
     account::{AccountStatus, RoleName},
     auth::Registration,
-    limits::MAX_PERSON_NAME,
     problem::ErrorCode,
 };
 use sealpost_crypto::{
@@ -120,12 +119,8 @@ impl<'a> Checked<'a> {
     }
 }
 
-/// Limits of an opening; whether it opens a subject is for the caller to check.
+/// A name must be fit to be shown. Its length and whether it opens a subject are for the caller to check.
 pub(crate) fn check_opening(opening: &Opening) -> Result<(), ApiError> {
-    if opening.name.len() > MAX_PERSON_NAME {
-        let detail = format!("A person's name has at most {MAX_PERSON_NAME} bytes.");
-        return Err(ApiError::new(ErrorCode::LimitReached, detail));
-    }
     if opening.name.chars().any(char::is_control) {
         return Err(ApiError::malformed("A person's name has no control characters."));
     }

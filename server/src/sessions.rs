@@ -7,7 +7,7 @@
 use rand::Rng;
 use sealpost_api::{
     auth::{Session, Tokens},
-    limits::{ACCESS_TOKEN_SECONDS, REFRESH_GRACE_SECONDS, REFRESH_TOKEN_SECONDS},
+    limits::{ACCESS_TOKEN_SECONDS, MAX_SESSIONS, REFRESH_GRACE_SECONDS, REFRESH_TOKEN_SECONDS},
     token::Token,
 };
 use sealpost_crypto::{
@@ -81,6 +81,7 @@ pub(crate) async fn begin(
     let now = state.clock.micros();
     let expires = now.saturating_add(micros(REFRESH_TOKEN_SECONDS));
     db::session::insert(tx, session, user, &refresh.hash(), now, expires).await?;
+    db::session::keep_newest(tx, user, MAX_SESSIONS).await?;
     let account = db::account::view(tx, org_id, user).await?.ok_or(DbError::Corrupt)?;
     Ok(Session { tokens: tokens(state, org_id, session, &refresh)?, account })
 }

@@ -19,6 +19,8 @@ statements! {
         WHERE s.session_id = $1 AND s.expires_at > $2 AND a.status < 3";
     ROTATE = "UPDATE sessions SET previous_hash = refresh_hash, refresh_hash = $2, rotated_at = $3, \
         expires_at = $4 WHERE session_id = $1";
+    KEEP_NEWEST = "DELETE FROM sessions WHERE user_id = $1 AND session_id NOT IN \
+        (SELECT session_id FROM sessions WHERE user_id = $1 ORDER BY rotated_at DESC, session_id LIMIT $2)";
     END = "DELETE FROM sessions WHERE session_id = $1";
     END_ALL = "DELETE FROM sessions WHERE user_id = $1";
     END_OTHERS = "DELETE FROM sessions WHERE user_id = $1 AND session_id <> $2";
@@ -70,6 +72,12 @@ pub(crate) async fn insert(
 ) -> Result<(), DbError> {
     let (id, user, hash) = (&session.as_bytes()[..], &user.as_bytes()[..], &refresh_hash.as_bytes()[..]);
     sql!(tx, execute INSERT, id, user, hash, now, expires_at)?;
+    Ok(())
+}
+
+/// Ends the sessions of somebody that were refreshed longest ago, but for `most`.
+pub(crate) async fn keep_newest(tx: &mut Tx, user: UserId, most: u32) -> Result<(), DbError> {
+    sql!(tx, execute KEEP_NEWEST, &user.as_bytes()[..], i64::from(most))?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use axum::extract::State;
 use sealpost_api::{
     account::{AccountStatus, RoleName},
     auth::{Found, FounderRegister, RegisterChallenge, Session as NewSession},
-    limits::{MAX_ORGANISATION_NAME, MAX_VAULT_BODY},
+    limits::MAX_VAULT_BODY,
     problem::ErrorCode,
     token::Token,
 };
@@ -81,10 +81,6 @@ fn check_genesis(state: &AppState, request: &Found) -> Result<Log, ApiError> {
         ApiError::record_invalid(format!("The genesis is not valid: {error}."))
     };
     let claim: Genesis = request.genesis.claim().map_err(|error| invalid(&error))?;
-    if claim.name.0.len() > MAX_ORGANISATION_NAME {
-        let detail = format!("An organisation's name has at most {MAX_ORGANISATION_NAME} bytes.");
-        return Err(ApiError::new(ErrorCode::LimitReached, detail));
-    }
     if claim.checkpoint_key != state.keys.checkpoint_key() {
         return Err(ApiError::record_invalid("The genesis names another server's checkpoint key.")
             .hint("Fetch the key of this server and found again."));

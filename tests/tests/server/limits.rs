@@ -7,7 +7,7 @@ use sealpost_api::{
     file::{PartDigests, ShareFile, ShareResults},
     limits::{
         CERTIFY_GRACE_SECONDS, CLOCK_SKEW_SECONDS, MAX_DOWNLOAD_LIMIT, MAX_INVITE_SECONDS, MAX_JSON_BODY,
-        MAX_OPEN_INVITES, MAX_OPEN_UPLOADS, MAX_PAGE, MAX_PART_DIGESTS_PAGE, MAX_PERSON_NAME, MAX_SHARE_BODY,
+        MAX_OPEN_INVITES, MAX_OPEN_UPLOADS, MAX_PAGE, MAX_PART_DIGESTS_PAGE, MAX_SHARE_BODY,
         MAX_SHARES_PER_REQUEST, MAX_SHARES_SHOWN, MAX_VAULT_BODY, REGISTRATION_SECONDS, UPLOAD_SECONDS,
     },
     log::AppendLog,
@@ -17,6 +17,7 @@ use sealpost_api::{
 use sealpost_crypto::{
     encoding::Base64,
     id::{Digest, FileId, UserId},
+    log::MAX_NAME_BYTES,
     record::RawRecord,
     size::{MAX_PARTS, PART_CIPHERTEXT},
 };
@@ -232,6 +233,21 @@ on_every_backend! {
         assert!([400, 422].contains(&problem.status), "{problem:?}");
     }
 
+    async fn how_far_a_clock_may_be_ahead(server: TestServer) {
+        let ops = found(&server).await;
+        let complete = async |ahead: u64| {
+            let upload = Upload::of_size(1);
+            ops.begin(upload.file_id).await.ok();
+            ops.put_part(upload.file_id, 0, &upload.parts[0]).await.ok();
+            let time = server.now() + ahead;
+            let completion = ops.completion_with(&upload, |manifest| manifest.time = time).await;
+            ops.complete(upload.file_id, &completion).await
+        };
+        complete(CLOCK_SKEW_SECONDS).await.ok();
+        let problem = complete(CLOCK_SKEW_SECONDS + 60).await.fails(422, "record_invalid");
+        assert!(problem.detail.contains("clock is 11 minutes ahead"), "{problem:?}");
+    }
+
     async fn unfinished_uploads(server: TestServer) {
         let ops = found(&server).await;
         let first = FileId::random();
@@ -349,18 +365,20 @@ on_every_backend! {
 
     async fn names(server: TestServer) {
         let ops = found(&server).await;
-        let invitation = ops.offer("a@example.com").await;
-        let mut request = invitation.request.clone();
-        request.opening.name = "n".repeat(MAX_PERSON_NAME + 1);
-        let opening = &request.opening;
-        let commitment = subject(&opening.salt, opening.user_id, opening.email.as_str(), &opening.name);
-        let offer = ops.offer_with("a@example.com", |offer| {
-            offer.subject = commitment;
-            offer.user_id = opening.user_id;
-        }).await;
-        request.offer = offer.request.offer;
-        let problem = ops.api.call(&routes::CREATE_INVITE, &[], &request).await.problem();
-        assert!([400, 422].contains(&problem.status), "{problem:?}");
+        let invite = async |email: &str, name: String| {
+            let mut opening = ops.offer(email).await.request.opening;
+            opening.name = name;
+            let commitment = subject(&opening.salt, opening.user_id, email, &opening.name);
+            let mut request = ops
+                .offer_with(email, |offer| (offer.subject, offer.user_id) = (commitment, opening.user_id))
+                .await
+                .request;
+            request.opening = opening;
+            ops.api.call(&routes::CREATE_INVITE, &[], &request).await
+        };
+        invite("a@example.com", "n".repeat(MAX_NAME_BYTES)).await.ok();
+        invite("b@example.com", "n".repeat(MAX_NAME_BYTES + 1)).await.fails(422, "record_invalid");
+        invite("c@example.com", "two\nlines".into()).await.fails(400, "malformed_request");
     }
 
     async fn shares_shown_with_a_file(server: TestServer) {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sealpost_api::{
     auth::{Refresh, Session, Tokens},
     limits::{
-        ACCESS_TOKEN_SECONDS, CHALLENGE_SECONDS, LOGIN_WINDOW_SECONDS, MAX_LOGIN_ATTEMPTS,
+        ACCESS_TOKEN_SECONDS, CHALLENGE_SECONDS, LOGIN_WINDOW_SECONDS, MAX_LOGIN_ATTEMPTS, MAX_SESSIONS,
         REFRESH_GRACE_SECONDS, REFRESH_TOKEN_SECONDS,
     },
     routes,
@@ -140,6 +140,27 @@ on_every_backend! {
         assert_eq!(successors.len(), 1);
         let successor = Token::new(successors.into_iter().next().unwrap());
         refresh(&ops.api, &successor).await.ok();
+    }
+
+    async fn the_oldest_session_of_too_many_ends(server: TestServer) {
+        let client = joined_with_password(&server).await;
+        let first = client.session.tokens.clone();
+        // As many as are allowed besides the two real ones, all fresher than the first.
+        for number in 0..MAX_SESSIONS - 2 {
+            let (id, user) = (server.literal(&format!("{number:032x}")), server.literal(&client.user_id));
+            server.execute(format!(
+                "INSERT INTO sessions (session_id, user_id, refresh_hash, rotated_at, expires_at) \
+                 SELECT {id}, {user}, refresh_hash, rotated_at + 1, expires_at FROM sessions WHERE user_id = {user} LIMIT 1",
+            )).await;
+        }
+        let api = server.api();
+        let second: Session = SignIn::run(&api, EMAIL, PASSWORD, &client.org_id).await.json();
+        account(&api, &first).await.ok();
+        let third: Session = SignIn::run(&api, EMAIL, PASSWORD, &client.org_id).await.json();
+        account(&api, &first).await.fails(401, "not_signed_in");
+        refresh(&api, &first.refresh_token).await.fails(401, "not_signed_in");
+        account(&api, &second.tokens).await.ok();
+        account(&api, &third.tokens).await.ok();
     }
 
     async fn an_unused_session_ends(server: TestServer) {
