@@ -1,0 +1,89 @@
+//! A real server with an organisation and a delivered file, and what its clients said and heard on the way.
+
+use std::sync::{Mutex, PoisonError};
+
+use sealpost_client::{FileId, Terms};
+use sealpost_tests::{
+    Backend, TestServer,
+    adversary::{Adversary, Exchange},
+    sdk::{self, Device},
+};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+/// What was delivered.
+pub(crate) const CONTENT: &[u8] = b"The settlement is 42,000.";
+
+/// Runs between two looks at whether the people's sessions still live.
+const RENEWAL: u32 = 256;
+
+/// The server and its people.
+pub(crate) struct Lab {
+    pub(crate) runtime: Runtime,
+    pub(crate) server: TestServer,
+    pub(crate) http: reqwest::Client,
+    pub(crate) ops: Device,
+    pub(crate) client: Device,
+    pub(crate) file: FileId,
+    /// Every request of the story, in order.
+    pub(crate) story: Vec<Exchange>,
+    runs: u32,
+}
+
+static LAB: Mutex<Option<Lab>> = Mutex::new(None);
+
+/// Does something in the one lab of the process.
+pub(crate) fn with(work: impl FnOnce(&Lab)) {
+    let mut lab = LAB.lock().unwrap_or_else(PoisonError::into_inner);
+    let lab = lab.get_or_insert_with(Lab::open);
+    if lab.runs.is_multiple_of(RENEWAL) {
+        // An input may have ended a session; the device goes on by its key.
+        let renewed = async { drop((lab.ops.me.whoami().await, lab.client.me.whoami().await)) };
+        lab.runtime.block_on(renewed);
+    }
+    lab.runs += 1;
+    work(lab);
+}
+
+/// Ends the lab, if one was opened, and removes what it kept.
+pub fn close() {
+    let lab = LAB.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(Lab { runtime, mut server, .. }) = lab {
+        runtime.block_on(server.stop());
+    }
+}
+
+/// The access token that a device holds.
+pub(crate) fn token(device: &Device) -> String {
+    let session: Value = serde_json::from_slice(&device.blob("session").unwrap()).unwrap();
+    session["value"]["access_token"].as_str().unwrap().to_owned()
+}
+
+impl Lab {
+    fn open() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let (server, ops, client, file, story) = runtime.block_on(tell());
+        Self { runtime, server, http: reqwest::Client::new(), ops, client, file, story, runs: 0 }
+    }
+}
+
+/// A delivery with everything that clients ask a server, through a proxy that writes it down.
+async fn tell() -> (TestServer, Device, Device, FileId, Vec<Exchange>) {
+    let server = TestServer::start(Backend::SQLITE_FOLDER).await;
+    let proxy = Adversary::before(&server).await;
+    let ops = sdk::found_at(&server, &proxy.url()).await;
+    let client = ops.welcome(&proxy.url(), sdk::CLIENT).await;
+    let file = ops.upload("settlement.txt", CONTENT).await;
+    let terms = Terms { expires_at: None, downloads: None };
+    ops.share(file, &client, terms).await.unwrap();
+    client.me.shared(None).await.unwrap();
+    assert_eq!(client.download(file).await.unwrap(), CONTENT);
+    ops.me.receipts(Some(file), None).await.unwrap();
+    ops.me.files(None).await.unwrap();
+    ops.me.unshare(file, &client.email).await.unwrap();
+    ops.share(file, &client, terms).await.unwrap();
+    let story = proxy.seen();
+    // From here on they talk to the server itself, on devices of their own.
+    let (ops, client) = (ops.other_device(&server.url()).await, client.other_device(&server.url()).await);
+    (server, ops, client, file, story)
+}
