@@ -11,7 +11,9 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-pub use account::{InitArgs, InviteArgs, JoinArgs, LoginArgs, PasswdArgs, RecoverArgs, RoleArg};
+pub use account::{
+    InitArgs, InviteArgs, JoinArgs, KeepArgs, KeyringArg, LoginArgs, PasswdArgs, RecoverArgs, RoleArg,
+};
 pub use deliver::DeliverArgs;
 pub use file::{
     DemoArgs, DownloadArgs, InfoArgs, ListArgs, ReceiptsArgs, RmArgs, ShareArgs, TermsArgs, UnshareArgs,
@@ -27,7 +29,7 @@ Exit codes:
   6 network or server · 7 verification failed · 8 local file · 130 interrupted
 
 Every flag that names an environment variable can also be set there; server, email,
-password_file and ca also in config.json (in --home, else ~/.config/sealpost). SEALPOST_PASSWORD may hold
+password_file, ca and keyring also in config.json (in --home, else ~/.config/sealpost). SEALPOST_PASSWORD may hold
 the password itself.";
 
 /// Deliver files that nobody but their recipient can read, and prove later that you did.
@@ -172,6 +174,8 @@ mod tests {
             "sealpost join 0123-4567 --json",
             "sealpost join -",
             "sealpost login --email a@example.org -y",
+            "sealpost login --email a@example.org --keyring on",
+            "sealpost recover --keyring off",
             "sealpost logout -q",
             "sealpost whoami --home h --json",
             "sealpost passwd --new-password-file n --password-file p",
@@ -219,6 +223,7 @@ mod tests {
             "sealpost upload a --downloads 1000001",
             "sealpost download",
             "sealpost completions tcsh",
+            "sealpost login --keyring maybe",
         ] {
             assert_eq!(parse(line).map(|_| ()).map_err(|error| error.exit_code()), Err(2), "{line}");
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use serde::Deserialize;
 
+use crate::args::KeyringArg;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 
@@ -63,6 +64,8 @@ pub struct Config {
     pub password_file: Option<PathBuf>,
     /// `--ca`; relative to the file's folder.
     pub ca: Option<PathBuf>,
+    /// `--keyring`
+    pub keyring: Option<KeyringArg>,
 }
 
 impl Config {
@@ -92,7 +95,7 @@ fn malformed(path: &Path, why: &str) -> Failure {
         "config",
         format!("{} is not a usable configuration: {why}", path.display()),
     )
-    .hint("It is a JSON object with \"server\", \"email\", \"password_file\" and \"ca\", all optional.")
+    .hint("It is a JSON object with \"server\", \"email\", \"password_file\", \"ca\" and \"keyring\", all optional.")
 }
 
 #[cfg(test)]
@@ -121,16 +124,19 @@ mod tests {
 
     #[test]
     fn settings_are_read_and_paths_are_relative_to_the_file() {
-        let config =
-            load(r#"{"server": "https://s.example", "password_file": "pw", "ca": "/ca.pem"}"#).unwrap();
+        let config = load(
+            r#"{"server": "https://s.example", "password_file": "pw", "ca": "/ca.pem", "keyring": "off"}"#,
+        )
+        .unwrap();
         assert_eq!(config.server.as_deref(), Some("https://s.example"));
+        assert_eq!(config.keyring, Some(KeyringArg::Off));
         assert!(config.password_file.unwrap().is_absolute());
         assert_eq!(config.ca.unwrap(), Path::new("/ca.pem"));
     }
 
     #[test]
     fn a_typing_error_is_named_with_its_place() {
-        for wrong in [r#"{"sever": "x"}"#, "{", r#"{"server": 1}"#] {
+        for wrong in [r#"{"sever": "x"}"#, "{", r#"{"server": 1}"#, r#"{"keyring": "yes"}"#] {
             let failure = load(wrong).unwrap_err();
             assert_eq!(failure.exit, Exit::LocalFile);
             assert!(failure.message.contains("line 1"), "{}", failure.message);

@@ -1,16 +1,16 @@
 //! What every command works with: printer, prompter, and the way to the server.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use sealpost_client::{
     Anonymous, Authorities, ClientBuilder, EmailAddress, ErrorKind, Password, ServerUrl, SignedIn,
-    store::FolderStore,
 };
 
 use crate::{
-    args::GlobalArgs,
+    args::{GlobalArgs, KeepArgs, KeyringArg},
     config::{Config, Home},
     failure::{Failure, Outcome},
+    keys::Keys,
     printer::{Format, Printer},
     prompt::{PasswordSource, Prompter, Secret},
     text,
@@ -27,6 +27,9 @@ pub struct Context {
     server: Option<String>,
     email: Option<String>,
     ca: Option<PathBuf>,
+    keyring: Option<KeyringArg>,
+    /// How this device keeps its keys.
+    pub keys: Keys,
 }
 
 impl Context {
@@ -40,10 +43,12 @@ impl Context {
         Ok(Self {
             printer,
             prompter: Prompter::new(PasswordSource::new(password_file, global.password_stdin), global.yes),
-            home,
             server: global.server.clone().or(config.server),
             email: config.email,
             ca: global.ca.clone().or(config.ca),
+            keyring: config.keyring,
+            keys: Keys::new(&home.state),
+            home,
         })
     }
 
@@ -68,9 +73,10 @@ impl Context {
         Ok(server.parse()?)
     }
 
-    /// Somebody without a session on that server.
-    pub fn anonymous(&self, server: &ServerUrl) -> Outcome<Anonymous> {
-        Ok(self.client()?.connect(server, self.store()?)?)
+    /// Somebody without a session on that server, who will sign in and keep the keys as chosen.
+    pub async fn anonymous(&self, server: &ServerUrl, keep: KeepArgs) -> Outcome<Anonymous> {
+        let choice = keep.keyring.or(self.keyring).unwrap_or_default();
+        Ok(self.client()?.connect(server, self.keys.choose(choice, &self.printer, &self.prompter).await?)?)
     }
 
     /// How the server is reached, and who vouches for it.
@@ -83,11 +89,6 @@ impl Context {
         Ok(client.authorities(authorities))
     }
 
-    /// Keys, pins and session on this device.
-    pub fn store(&self) -> Outcome<Arc<FolderStore>> {
-        Ok(Arc::new(FolderStore::open(&self.home.state)?))
-    }
-
     /// The person signed in on this device.
     pub async fn signed_in(&self) -> Outcome<SignedIn> {
         let session = self.session().await?;
@@ -98,7 +99,7 @@ impl Context {
 
     /// The session that this device holds, as it is.
     pub async fn session(&self) -> Outcome<SignedIn> {
-        Ok(self.client()?.resume(self.store()?).await?)
+        Ok(self.client()?.resume(self.keys.open(&self.prompter).await?).await?)
     }
 
     /// A named server other than the session's must not be ignored in silence.

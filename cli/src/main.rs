@@ -7,6 +7,8 @@ mod context;
 mod exit;
 mod failure;
 mod hint;
+mod keyring;
+mod keys;
 mod kit;
 mod output;
 mod printer;

@@ -11,7 +11,9 @@ mod report;
 mod share;
 mod shell;
 
-pub use account::{Account, Enrolled, Invite, PasswordChanged, RecoveryKit, SecretText, SignedOut, Started};
+pub use account::{
+    Account, Enrolled, Invite, KeysKept, PasswordChanged, RecoveryKit, SecretText, SignedOut, Started,
+};
 pub use deliver::{DeliveredRow, DeliverySummary};
 pub use demo::{Demo, DemoFile, DemoFinding, DemoSearch, DemoTable};
 pub use file::{

@@ -12,6 +12,7 @@
 //! | `pins`, `pair-…` | what this device has seen and won't accept less than | no |
 //! | `outbox-…` | signed records that may not have arrived | no |
 //! | `upload-…` | journals of uploads that were interrupted; the file key is sealed under the vault key | sealed |
+//! | `keyring`, `sealed-…` | with [`crate::store::SealedStore`]: seed, session and account key, sealed under keys of a keyring | sealed |
 //! | `uploads` | files that were uploaded, so that a second time is noticed | no |
 //! | `tickets` | downloads begun and not finished | no |
 
@@ -33,9 +34,9 @@ use crate::{
 const FORMAT: u32 = 1;
 
 const PROFILE: &str = "profile";
-const SEED: &str = "seed";
-const ACCOUNT_KEY: &str = "account-key";
-const SESSION: &str = "session";
+pub(crate) const SEED: &str = "seed";
+pub(crate) const ACCOUNT_KEY: &str = "account-key";
+pub(crate) const SESSION: &str = "session";
 
 /// Typed access to a device's state.
 #[derive(Clone)]

@@ -3,9 +3,11 @@
 
 mod folder;
 mod memory;
+mod sealed;
 
 pub use folder::FolderStore;
 pub use memory::MemoryStore;
+pub use sealed::{Keyring, SealedStore};
 
 use zeroize::Zeroizing;
 

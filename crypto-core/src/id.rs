@@ -128,6 +128,11 @@ hex_id!(
     TicketId, 16
 );
 
+hex_id!(
+    /// What one device keeps of one identity: names its keys in the system's keyring. Never leaves the device.
+    StoreId, 16
+);
+
 fn decode_hex(text: &[u8], out: &mut [u8]) -> Option<()> {
     if text.len() != out.len() * 2 {
         return None;

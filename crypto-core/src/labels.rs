@@ -69,6 +69,8 @@ labels! {
     SHARE_INFO = "share-info";
     /// AAD of a small secret that a device keeps at rest under its vault key (§7.3).
     DEVICE = "device";
+    /// AAD of a device's secret at rest under a key that the system's keyring holds (§3.7).
+    KEYRING = "keyring";
     /// Checksum of the org_id and account key groups on a recovery kit (§3).
     KIT = "kit";
 }

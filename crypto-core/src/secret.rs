@@ -70,6 +70,8 @@ secret! {
     FileKey, 32;
     /// Seals the vault and small secrets at rest on the device.
     VaultKey, 32;
+    /// Held by the system's keyring: seals what a device keeps of its account's secrets.
+    KeyringKey, 32;
     /// OPAQUE's client-only output.
     ExportKey, 64;
     /// Key-encryption key: seals the envelope.

@@ -10,6 +10,7 @@
 
 mod bench;
 mod cleanup;
+mod keyring;
 mod postgres;
 mod python;
 
@@ -44,6 +45,7 @@ fn main() -> Result<ExitCode> {
 
 fn test(extra: Vec<String>) -> Result<ExitCode> {
     let python = python::prepare()?;
+    keyring::prepare()?;
     let folder = tempfile::Builder::new().prefix("sealpost-test-").tempdir_in(postgres::short_temp_dir())?;
     // From here on the cleaner removes the folder, even if this process is killed.
     let mut cleanup = Cleanup::start(folder.keep())?;

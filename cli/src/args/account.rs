@@ -4,8 +4,30 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use sealpost_client::EmailAddress;
+use serde::Deserialize;
 
 use crate::time::Lifetime;
+
+/// Where signing in puts the keys.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyringArg {
+    /// In the desktop's keyring if there is one that is unlocked, else in a file that only you can read
+    #[default]
+    Auto,
+    /// In the keyring, or not at all
+    On,
+    /// In a file that only you can read
+    Off,
+}
+
+/// What every command that signs in takes.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct KeepArgs {
+    /// Seal this device's keys with the desktop's keyring (Secret Service) [default: auto]
+    #[arg(long, value_enum, value_name = "WHEN", env = "SEALPOST_KEYRING", hide_possible_values = false)]
+    pub keyring: Option<KeyringArg>,
+}
 
 const INIT_EXAMPLE: &str = "\
 Example:
@@ -37,6 +59,9 @@ pub struct InitArgs {
     /// Your name, as clients see it
     #[arg(long, default_value = "", hide_default_value = true)]
     pub name: String,
+    /// Where the keys are kept.
+    #[command(flatten)]
+    pub keep: KeepArgs,
 }
 
 const INVITE_EXAMPLE: &str = "\
@@ -95,6 +120,9 @@ pub struct JoinArgs {
     /// The code or the whole link; - reads it from standard input
     #[arg(value_name = "CODE|LINK")]
     pub code: Option<String>,
+    /// Where the keys are kept.
+    #[command(flatten)]
+    pub keep: KeepArgs,
 }
 
 const LOGIN_EXAMPLE: &str = "\
@@ -118,6 +146,9 @@ pub struct LoginArgs {
     /// File with the recovery kit: signs in by the account's key, without a password; - reads standard input
     #[arg(long, value_name = "FILE", conflicts_with = "account_key_file", env = "SEALPOST_KEY_FILE")]
     pub key_file: Option<PathBuf>,
+    /// Where the keys are kept.
+    #[command(flatten)]
+    pub keep: KeepArgs,
 }
 
 const PASSWD_EXAMPLE: &str = "\
@@ -154,4 +185,7 @@ pub struct RecoverArgs {
     /// File with the recovery kit; - reads it from standard input
     #[arg(long, value_name = "FILE", env = "SEALPOST_KIT_FILE")]
     pub kit_file: Option<PathBuf>,
+    /// Where the keys are kept.
+    #[command(flatten)]
+    pub keep: KeepArgs,
 }

@@ -18,7 +18,7 @@ pub async fn enrol(account: Enrolling, context: &Context) -> Outcome<SignedIn> {
         show_kit(&kit, context).await?;
     }
     let session = account.complete().await?;
-    let account = self::account(session.whoami().await?);
+    let account = self::account(session.whoami().await?, context)?;
     context.printer.show(&Enrolled { account, recovery_kit: kit_output(kit) })?;
     Ok(session)
 }
@@ -42,8 +42,8 @@ fn kit_output(text: KitText) -> RecoveryKit {
 }
 
 /// An identity as output.
-pub fn account(identity: Identity) -> Account {
-    Account {
+pub fn account(identity: Identity, context: &Context) -> Outcome<Account> {
+    Ok(Account {
         email: identity.email,
         role: role(identity.role).to_owned(),
         user_id: identity.user_id.to_string(),
@@ -53,7 +53,8 @@ pub fn account(identity: Identity) -> Account {
         status: status(identity.status).to_owned(),
         inviter: identity.inviter.map(person),
         words: identity.words.map(|words| words.map(str::to_owned).to_vec()),
-    }
+        keys: context.keys.kept()?,
+    })
 }
 
 /// A role's name in output.

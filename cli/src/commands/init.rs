@@ -10,7 +10,7 @@ use crate::{
 };
 
 pub async fn run(args: InitArgs, context: &Context) -> Outcome {
-    let anonymous = context.anonymous(&context.server_or(None)?)?;
+    let anonymous = context.anonymous(&context.server_or(None)?, args.keep).await?;
     let email = context.email(args.email).await?;
     let setup_token = setup_token(args.setup_token, context).await?;
     let password = context.prompter.new_password().await?;

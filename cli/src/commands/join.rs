@@ -17,7 +17,7 @@ use crate::{
 pub async fn run(args: JoinArgs, context: &Context) -> Outcome {
     let invite = parse(&code(args.code, context).await?)?;
     let server = context.server_or(invite.server.as_deref())?;
-    let preview = context.anonymous(&server)?.preview(invite.code).await?;
+    let preview = context.anonymous(&server, args.keep).await?.preview(invite.code).await?;
     if !confirm(&preview, &server, context).await? {
         return Err(Failure::new(Exit::Usage, "declined", "you did not accept the invite")
             .hint("Nothing was sent; the code still works."));

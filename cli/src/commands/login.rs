@@ -12,14 +12,14 @@ use crate::{
 };
 
 pub async fn run(args: LoginArgs, context: &Context) -> Outcome {
-    let anonymous = context.anonymous(&context.server_or(None)?)?;
+    let anonymous = context.anonymous(&context.server_or(None)?, args.keep).await?;
     if let Some(path) = &args.key_file {
         let kit = kit::from_file(path, context)?;
         let session = match &args.email {
             Some(email) => anonymous.login_with_seed(email, kit.org_id, kit.seed).await?,
             None => anonymous.login_with_kit(kit).await?,
         };
-        return context.printer.show(&account::account(session.whoami().await?));
+        return context.printer.show(&account::account(session.whoami().await?, context)?);
     }
     let email = context.email(args.email).await?;
     let account_key = match &args.account_key_file {
@@ -28,7 +28,7 @@ pub async fn run(args: LoginArgs, context: &Context) -> Outcome {
     };
     let password = context.prompter.password().await?;
     let session = sign_in(anonymous, &email, &password, account_key, context).await?;
-    context.printer.show(&account::account(session.whoami().await?))
+    context.printer.show(&account::account(session.whoami().await?, context)?)
 }
 
 /// Whether an account has an account key is nobody's business before it opens, so a person is only asked for it

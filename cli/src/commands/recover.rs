@@ -13,7 +13,7 @@ use crate::{
 };
 
 pub async fn run(args: RecoverArgs, context: &Context) -> Outcome {
-    let anonymous = context.anonymous(&context.server_or(None)?)?;
+    let anonymous = context.anonymous(&context.server_or(None)?, args.keep).await?;
     let kit = match &args.kit_file {
         Some(path) => kit::from_file(path, context)?,
         None => ask(context).await?,
@@ -23,7 +23,7 @@ pub async fn run(args: RecoverArgs, context: &Context) -> Outcome {
     let password = context.prompter.new_password().await?;
     context.printer.note("Setting the new password …");
     let session = recovery.set_password(context::password(&password)?).await?;
-    context.printer.show(&account::account(session.whoami().await?))?;
+    context.printer.show(&account::account(session.whoami().await?, context)?)?;
     context.printer.note("The new password counts from now on, and every other session has ended. Keep the kit: it stays valid.");
     Ok(())
 }

@@ -50,7 +50,7 @@ fn render() -> String {
     page += &variables(&root);
     page += "## The configuration file\n\n";
     page += "`config.json` in `--home`, else in `~/.config/sealpost`: a JSON object with `server`, `email`, ";
-    page += "`password_file` and `ca`, all optional. Paths are relative to its folder. ";
+    page += "`password_file`, `ca` and `keyring`, all optional. Paths are relative to its folder. ";
     page += "An option counts more than the environment, and that more than the file.\n\n";
     root.get_subcommands().filter(|command| !command.is_hide_set()).for_each(|sub| page += &command(sub));
     page.trim_end().to_owned() + "\n"

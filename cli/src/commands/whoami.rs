@@ -5,5 +5,5 @@ use crate::{context::Context, failure::Outcome};
 
 pub async fn run(context: &Context) -> Outcome {
     let session = context.signed_in().await?;
-    context.printer.show(&account::account(session.whoami().await?))
+    context.printer.show(&account::account(session.whoami().await?, context)?)
 }

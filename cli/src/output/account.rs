@@ -94,6 +94,19 @@ pub struct Account {
     pub inviter: Option<Person>,
     /// While pending: twelve words; the inviter sees the same ones if nobody else has used the code.
     pub words: Option<Vec<String>>,
+    /// Where this device keeps the keys: sealed by the desktop's `keyring`, or in a `file` that only its user can read.
+    #[schemars(with = "String")]
+    pub keys: KeysKept,
+}
+
+/// Where keys are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeysKept {
+    /// Sealed under a key in the keyring.
+    Keyring,
+    /// In the home folder.
+    File,
 }
 
 impl Show for Account {
@@ -113,6 +126,10 @@ impl Show for Account {
             }
             _ => shown += &format!("  status        {}\n", self.status),
         }
+        shown += match self.keys {
+            KeysKept::Keyring => "  keys          sealed by this desktop's keyring\n",
+            KeysKept::File => "  keys          in a file that only you can read\n",
+        };
         shown
     }
 
@@ -247,6 +264,7 @@ mod tests {
             status: status.into(),
             inviter: Some(Person { email: "o@example.org".into(), name: "Olga".into() }),
             words: Some(vec!["zebra".into(), "zoo".into()]),
+            keys: KeysKept::Keyring,
         }
     }
 

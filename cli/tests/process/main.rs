@@ -4,7 +4,9 @@
 mod bad_input;
 mod contract;
 mod deliver;
+mod desktop;
 mod durability;
+mod keyring;
 mod kills;
 mod people;
 mod readme;
