@@ -2,6 +2,7 @@
 
 mod account;
 mod deliver;
+mod evidence;
 mod file;
 mod person;
 mod serve;
@@ -15,6 +16,7 @@ pub use account::{
     InitArgs, InviteArgs, JoinArgs, KeepArgs, KeyringArg, LoginArgs, PasswdArgs, RecoverArgs, RoleArg,
 };
 pub use deliver::DeliverArgs;
+pub use evidence::{EvidenceArgs, VerifyEvidenceArgs};
 pub use file::{
     DemoArgs, DownloadArgs, InfoArgs, ListArgs, ReceiptsArgs, RmArgs, ShareArgs, TermsArgs, UnshareArgs,
     UploadArgs,
@@ -125,6 +127,10 @@ pub enum Command {
     Receipts(ReceiptsArgs),
     /// Show everything about one file: sizes, sender, shares, receipts
     Info(InfoArgs),
+    /// Write down what proves a delivery to others, for verify-evidence
+    Evidence(EvidenceArgs),
+    /// Check evidence, offline: what it proves, and what not
+    VerifyEvidence(VerifyEvidenceArgs),
     /// Delete a file of yours, for everybody
     Rm(RmArgs),
     /// List whom you may know: role, whether they are active, whether files were shared
@@ -192,6 +198,8 @@ mod tests {
             "sealpost receipts",
             "sealpost receipts 00112233445566778899aabbccddeeff",
             "sealpost info 00112233445566778899aabbccddeeff",
+            "sealpost evidence 00112233445566778899aabbccddeeff --recipient a@example.org -o e.json --disclose -f",
+            "sealpost verify-evidence - --org 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff --file p",
             "sealpost rm 00112233445566778899aabbccddeeff -y",
             "sealpost contacts --json",
             "sealpost verify a@example.org",

@@ -7,6 +7,7 @@ mod contacts;
 mod deliver;
 mod demo;
 mod download;
+mod evidence;
 mod info;
 mod init;
 mod invite;
@@ -29,6 +30,7 @@ mod shared;
 mod unshare;
 mod upload;
 mod verify;
+mod verify_evidence;
 mod whoami;
 
 use tokio::runtime::Runtime;
@@ -48,6 +50,8 @@ pub fn run(cli: Cli, printer: Printer) -> Outcome {
         // What the program says about itself needs no home folder.
         Command::Completions(args) => completions::run(&args, &printer),
         Command::Man(args) => man::run(&args, &printer),
+        // Nor does evidence: it is checked by people who have none.
+        Command::VerifyEvidence(args) => verify_evidence::run(&args, &printer),
         Command::Reference => reference::run(&printer),
         command => with_home(Cli { command, ..cli }, printer),
     }
@@ -92,6 +96,7 @@ async fn client(command: Command, context: &Context) -> Outcome {
         Command::Download(args) => download::run(args, context).await,
         Command::Receipts(args) => receipts::run(args, context).await,
         Command::Info(args) => info::run(args, context).await,
+        Command::Evidence(args) => evidence::run(args, context).await,
         Command::Rm(args) => rm::run(args, context).await,
         Command::Contacts => contacts::run(context).await,
         Command::Verify(args) => verify::run(args, context).await,
@@ -101,6 +106,7 @@ async fn client(command: Command, context: &Context) -> Outcome {
         | Command::Demo(_)
         | Command::Completions(_)
         | Command::Man(_)
+        | Command::VerifyEvidence(_)
         | Command::Reference => Ok(()),
     }
 }

@@ -15,6 +15,8 @@ pub struct Failure {
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
+    /// A file with the proof, when the server showed two different histories.
+    pub proof: Option<String>,
     /// The process's exit code.
     pub exit: Exit,
     /// Nothing is left to be said: the reader of standard output is gone, or everything was reported before.
@@ -27,7 +29,7 @@ pub type Outcome<T = ()> = Result<T, Failure>;
 impl Failure {
     /// A failure with its code and its exit code.
     pub fn new(exit: Exit, code: &'static str, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), hint: None, exit, silent: false }
+        Self { code: code.into(), message: message.into(), hint: None, proof: None, exit, silent: false }
     }
 
     /// The command line is not usable.
@@ -89,6 +91,7 @@ impl From<Error> for Failure {
             code: Cow::Owned(error.code().to_owned()),
             message: error.to_string().trim_end_matches('.').to_owned(),
             hint: error.hint().map(str::to_owned),
+            proof: error.proof().map(str::to_owned),
             exit: error.kind().into(),
             silent: false,
         }

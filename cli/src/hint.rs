@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{failure::Failure, text};
 
-/// What `--json` adds on standard error: `{"error":{"code","message","hint"}}`, one line.
+/// What `--json` adds on standard error: `{"error":{"code","message","hint","proof"}}`, one line.
 #[derive(Debug, Serialize)]
 pub struct ErrorDocument<'a> {
     error: ErrorBody<'a>,
@@ -19,11 +19,18 @@ pub struct ErrorBody<'a> {
     pub message: &'a str,
     /// What to do next.
     pub hint: Option<&'a str>,
+    /// A file with the proof, when the server showed two different histories.
+    pub proof: Option<&'a str>,
 }
 
 impl<'a> From<&'a Failure> for ErrorBody<'a> {
     fn from(failure: &'a Failure) -> Self {
-        Self { code: &failure.code, message: &failure.message, hint: failure.hint.as_deref() }
+        Self {
+            code: &failure.code,
+            message: &failure.message,
+            hint: failure.hint.as_deref(),
+            proof: failure.proof.as_deref(),
+        }
     }
 }
 

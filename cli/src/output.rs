@@ -5,6 +5,7 @@
 mod account;
 mod deliver;
 mod demo;
+mod evidence;
 mod file;
 mod person;
 mod report;
@@ -16,6 +17,10 @@ pub use account::{
 };
 pub use deliver::{DeliveredRow, DeliverySummary};
 pub use demo::{Demo, DemoFile, DemoFinding, DemoSearch, DemoTable};
+pub use evidence::{
+    DisclosedFile, EvidenceReport, ForkReport, ForkStatement, ProvenParty, ProvenReceipt, ProvenShare,
+    WrittenEvidence,
+};
 pub use file::{
     Downloaded, Downloads, FileFacts, OwnFile, Receipt, ReceivedFile, Rejected, Uploaded, Uploads,
 };

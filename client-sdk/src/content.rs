@@ -132,7 +132,7 @@ async fn expect_end<R: AsyncRead + Unpin>(source: &mut R) -> Result<()> {
     }
 }
 
-fn unreadable(error: &std::io::Error) -> Error {
+pub(crate) fn unreadable(error: &std::io::Error) -> Error {
     Error::new(ErrorKind::LocalFile, "source_unreadable", format!("can't read the file: {error}"))
 }
 

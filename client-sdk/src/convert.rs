@@ -6,8 +6,10 @@ use sealpost_crypto::{
     credential::CredentialError,
     email::EmailError,
     envelope::EnvelopeError,
+    evidence::EvidenceError,
+    fork::ForkError,
     invite::{AcceptError, AcceptanceError, AdmissionError, CodeError, InviteError, OfferError},
-    log::{CheckpointError, FoundingError, LogError, PositionError, SignerError, StandingError},
+    log::{CheckpointError, Fork, FoundingError, LogError, PositionError, SignerError, StandingError},
     metadata::MetadataError,
     opening::{OpeningError, ResolveError},
     pair::{PairEntryError, PairError},
@@ -22,14 +24,22 @@ use sealpost_crypto::{
 
 use crate::error::{Error, ErrorKind};
 
+const PROVES_NOTHING: &str = "It proves nothing. Check the organisation's id, and ask for another copy.";
+
 macro_rules! verification {
     ($($failure:ty),* $(,)?) => { $(
         impl From<$failure> for Error {
             fn from(failure: $failure) -> Self {
-                Error::verification(failure.code(), failure.to_string())
+                verification(&failure, failure.code())
             }
         }
     )* };
+}
+
+/// A failed check. If it found that the server signed two histories, that goes along until it is kept.
+fn verification(failure: &(dyn std::error::Error + 'static), code: &str) -> Error {
+    let fork = failure.source().and_then(|source| source.downcast_ref::<Box<Fork>>());
+    Error::verification(code, failure.to_string()).with_fork(fork.map(|fork| fork.as_ref().clone()))
 }
 
 verification!(
@@ -90,8 +100,26 @@ impl From<OfferError> for Error {
                 Error::new(ErrorKind::InviteEnded, failure.code(), failure.to_string())
                     .with_hint("Ask your sender for a new invite.")
             }
-            other => Error::verification(other.code(), other.to_string()),
+            other => verification(&other, other.code()),
         }
+    }
+}
+
+impl From<EvidenceError> for Error {
+    fn from(failure: EvidenceError) -> Self {
+        match failure {
+            EvidenceError::Undisclosed => {
+                Error::new(ErrorKind::InvalidInput, failure.code(), failure.to_string())
+                    .with_hint("Ask for evidence made with --disclose, or leave the file out.")
+            }
+            other => verification(&other, other.code()).with_hint(PROVES_NOTHING),
+        }
+    }
+}
+
+impl From<ForkError> for Error {
+    fn from(failure: ForkError) -> Self {
+        verification(&failure, failure.code()).with_hint(PROVES_NOTHING)
     }
 }
 

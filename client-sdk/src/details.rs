@@ -59,7 +59,7 @@ impl Inner {
             let shares = self.all_shares(&log, &directory, &file).await?;
             FileAccess::Own(OwnFile { file: info(&file), shares, more_shares: false })
         } else {
-            FileAccess::Shared(shared_file(&directory, &file, &view)?)
+            FileAccess::Shared(shared_file(&log, &directory, &file, &view)?)
         };
         self.flush(&log).await?;
         Ok(FileDetails { stored_size: file.share.manifest().get().length, access })
@@ -77,6 +77,7 @@ impl Inner {
             self.caller.query::<ApiPage<ShareView>>(Call::new(routes::SHARES, &[&file_id]), &query).await
         };
         let views = pages::all(fetch).await?;
-        views.iter().map(|view| share_info(log, directory, file, view)).collect()
+        let shares = views.iter().map(|view| share_info(log, directory, file, view));
+        shares.collect::<Result<_>>().map_err(|error| self.keep_fork(log, error))
     }
 }

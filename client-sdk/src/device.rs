@@ -14,6 +14,7 @@
 //! | `upload-…` | journals of uploads that were interrupted; the file key is sealed under the vault key | sealed |
 //! | `keyring`, `sealed-…` | with [`crate::store::SealedStore`]: seed, session and account key, sealed under keys of a keyring | sealed |
 //! | `uploads` | files that were uploaded, so that a second time is noticed | no |
+//! | `fork-….json` | proofs that the server showed two histories; never overwritten | no |
 //! | `tickets` | downloads begun and not finished | no |
 
 use std::sync::Arc;
@@ -91,6 +92,15 @@ impl Device {
 
     pub(crate) fn remove(&self, name: &str) -> Result<()> {
         self.store.remove(name)
+    }
+
+    /// Keeps a file that is handed to others as it is; one that stands there stays. Says where it is.
+    pub(crate) fn keep_file(&self, name: &str, bytes: &[u8]) -> Result<String> {
+        if self.store.load(name)?.is_none() {
+            self.store.save(name, bytes)?;
+        }
+        let place = self.store.place(name).map(|path| path.display().to_string());
+        Ok(place.unwrap_or_else(|| name.to_owned()))
     }
 
     pub(crate) fn profile(&self) -> Result<Option<Profile>> {

@@ -8,7 +8,12 @@ use sealpost_api::{
     paging::{Page, PageQuery},
     routes,
 };
-use sealpost_crypto::{email::EmailAddress, id::UserId, log::Log, opening::VerifiedOpening};
+use sealpost_crypto::{
+    email::EmailAddress,
+    id::UserId,
+    log::Log,
+    opening::{Opening, VerifiedOpening},
+};
 
 use crate::{
     caller::Caller,
@@ -85,6 +90,16 @@ impl Directory {
     /// Somebody certified; `None` if the server does not show them to us.
     pub(crate) fn person(&self, user_id: UserId) -> Option<Person> {
         self.openings.get(&user_id).map(Person::from)
+    }
+
+    /// Whether an account has, or had, this address.
+    pub(crate) fn has_address(&self, user_id: UserId, email: &EmailAddress) -> bool {
+        self.openings.get(&user_id).is_some_and(|opening| opening.email() == email)
+    }
+
+    /// What the server shows of everybody certified, verified.
+    pub(crate) fn openings(&self) -> impl Iterator<Item = &Opening> {
+        self.openings.values().map(VerifiedOpening::opening)
     }
 
     /// How an account came, if it took the place of another one.

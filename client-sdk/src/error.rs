@@ -4,6 +4,7 @@
 use std::fmt;
 
 use sealpost_api::problem::{ErrorCode, Problem};
+use sealpost_crypto::log::Fork;
 
 /// What went wrong, for callers to match on. More kinds may come, so a `match` needs a last arm.
 ///
@@ -22,7 +23,7 @@ use sealpost_api::problem::{ErrorCode, Problem};
 /// | [`Forbidden`](Self::Forbidden), [`AccountPending`](Self::AccountPending) | `role_forbidden`, `account_pending` | ask an Ops member |
 /// | [`Conflict`](Self::Conflict) | `already_uploaded`, `already_shared`, `download_in_progress`, `pair_conflict`, `vault_conflict`, `log_conflict` | it is there already, or somebody else was first: call again |
 /// | [`Network`](Self::Network), [`Server`](Self::Server) | `connect`, `network`; `unavailable`, `bad_gateway`, `internal`, `unexpected_answer` | call again later: it was tried several times |
-/// | [`Verification`](Self::Verification) | the name of the check: `part_mismatch`, `log_rollback`, `version_rollback`, `share_not_in_force`, … | stop; nothing was used or written |
+/// | [`Verification`](Self::Verification) | the name of the check: `part_mismatch`, `log_rollback`, `version_rollback`, `share_not_in_force`, `log_fork`, `log_withheld`, … | stop; nothing was used or written |
 /// | [`LocalFile`](Self::LocalFile), [`DestinationExists`](Self::DestinationExists), [`SourceChanged`](Self::SourceChanged) | `source_unreadable`, `not_a_file`, `write_failed`; `destination_exists`; `source_changed` | look at the file |
 /// | [`State`](Self::State) | `state_folder`, `state_foreign` | another folder, or sign in again |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,6 +90,8 @@ pub struct Error {
     code: String,
     message: String,
     hint: Option<String>,
+    fork: Option<Box<Fork>>,
+    proof: Option<String>,
 }
 
 /// What functions of the SDK return.
@@ -97,7 +100,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `kind`: `code` is stable, `message` one sentence without a full stop.
     pub fn new(kind: ErrorKind, code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { kind, code: code.into(), message: message.into(), hint: None }
+        Self { kind, code: code.into(), message: message.into(), hint: None, fork: None, proof: None }
     }
 
     /// Adds what to do next.
@@ -127,6 +130,34 @@ impl Error {
     /// What to do next.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
+    }
+
+    /// Where the proof is kept that the server showed two different histories: for `sealpost verify-evidence`.
+    pub fn proof(&self) -> Option<&str> {
+        self.proof.as_deref()
+    }
+
+    /// What the check found, until it is kept.
+    pub(crate) fn fork(&self) -> Option<&Fork> {
+        self.fork.as_deref()
+    }
+
+    #[must_use]
+    pub(crate) fn with_fork(mut self, fork: Option<Fork>) -> Self {
+        self.fork = fork.map(Box::new);
+        self
+    }
+
+    /// Says where the proof is.
+    #[must_use]
+    pub(crate) fn with_proof(mut self, place: String) -> Self {
+        self.message = format!("{}; what it signed is kept in {place}", self.message);
+        self.hint = Some(format!(
+            "Use this server for nothing more. Whoever knows the organisation's id can check the file: \
+             sealpost verify-evidence {place} --org ID"
+        ));
+        (self.fork, self.proof) = (None, Some(place));
+        self
     }
 
     /// Something that must verify does not. `code` names the check.

@@ -74,7 +74,8 @@ impl Inner {
         claimed: Claimed<'_>,
     ) -> Result<OpenFile> {
         let me = self.profile.user_id;
-        let share = VerifiedShare::verify(claimed.share, claimed.manifest.clone(), log, me, false)?;
+        let share = VerifiedShare::verify(claimed.share, claimed.manifest.clone(), log, me, false);
+        let share = share.map_err(|error| self.keep_fork(log, error.into()))?;
         let context = share.context();
         if (context.file_id, context.version) != (claimed.file_id, claimed.version) {
             return Err(Error::verification("other_file", "the server answers with another file or version"));

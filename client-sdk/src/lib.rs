@@ -114,7 +114,7 @@
 //! | [`SignedIn::upload`] | no file; what had arrived is cleared away by the server in time. Dropped at the very end, the file may exist: [`SignedIn::files`] tells |
 //! | [`SignedIn::share`], [`unshare`](SignedIn::unshare) | some recipients may be done; their records wait in the outbox and are the same when repeated |
 //! | [`SignedIn::remove`] | the file may be gone already; again is fine |
-//! | [`SignedIn::download`], [`Download::read_range`] | nothing |
+//! | [`SignedIn::download`], [`Download::read_range`], [`SignedIn::evidence`] | nothing |
 //! | [`Download::to_path`] | a temporary file, from which the same download goes on, under the same ticket |
 //! | [`Download::to_writer`] | the writer has the beginning; no receipt |
 //! | lists, [`SignedIn::whoami`], [`SignedIn::resume`] | nothing |
@@ -135,6 +135,7 @@ mod directory;
 mod disclose;
 mod download;
 mod error;
+mod evidence;
 mod file;
 mod found;
 pub mod http;
@@ -180,6 +181,7 @@ pub use details::{FileAccess, FileDetails};
 pub use directory::{Person, Succession};
 pub use download::{Download, Downloaded};
 pub use error::{Error, ErrorKind, Result};
+pub use evidence::{Disclosure, Evidence, Examined, compare_with_evidence, examine_evidence};
 pub use found::FoundOrganisation;
 pub use invite::{Admitted, Admitting, Certified, InviteRequest, NewInvite};
 pub use join::InvitePreview;
@@ -192,8 +194,13 @@ pub use reshare::{LostShare, Replacement};
 pub use sealpost_api::token::Token;
 pub use sealpost_crypto::{
     email::EmailAddress,
+    evidence::{
+        Delivered as ProvenDelivery, Facts, MAX_BYTES as MAX_EVIDENCE_BYTES, Mark, Party, Proves,
+        ReceiptFacts, SameContent, Verdict,
+    },
     file_name::{SafeName, display_name, safe_file_name},
-    id::{FileId, OrgId, UserId},
+    fork::{ProvenFork, is_proof as is_fork_proof},
+    id::{FileId, OrgId, RecordId, UserId},
     invite::{InviteCode, InviteLink},
     kit::{KitError, KitText, RecoveryKit, account_key_from_code, seed_from_words},
     password::Password,

@@ -98,6 +98,8 @@ pub struct ShareInfo {
     pub ended: bool,
     /// When the recipient says that every byte arrived and verified: signed by them; UTC seconds.
     pub received_at: Option<u64>,
+    /// Whether the key that signed so has been replaced or revoked since: then it may be backdated.
+    pub receipt_by_retired_key: bool,
 }
 
 /// A file that somebody shared with us.
@@ -143,7 +145,7 @@ pub struct ReceiptInfo {
 impl SignedIn {
     /// Our own files, newest first.
     pub async fn files(&self, cursor: Option<String>) -> Result<Page<OwnFile>> {
-        log_sync::again_if_behind(any_behind, || self.files_page(cursor.clone())).await
+        again_if_behind(|| self.files_page(cursor.clone())).await
     }
 
     async fn files_page(&self, cursor: Option<String>) -> Result<Page<OwnFile>> {
@@ -164,7 +166,7 @@ impl SignedIn {
 
     /// What was shared with us and can still be downloaded, newest first.
     pub async fn shared(&self, cursor: Option<String>) -> Result<Page<SharedFile>> {
-        log_sync::again_if_behind(any_behind, || self.shared_page(cursor.clone())).await
+        again_if_behind(|| self.shared_page(cursor.clone())).await
     }
 
     async fn shared_page(&self, cursor: Option<String>) -> Result<Page<SharedFile>> {
@@ -190,7 +192,7 @@ impl SignedIn {
         file_id: Option<FileId>,
         cursor: Option<String>,
     ) -> Result<Page<ReceiptInfo>> {
-        log_sync::again_if_behind(any_behind, || self.receipts_page(file_id, cursor.clone())).await
+        again_if_behind(|| self.receipts_page(file_id, cursor.clone())).await
     }
 
     async fn receipts_page(
@@ -212,6 +214,18 @@ impl SignedIn {
         inner.flush(&log).await?;
         Ok(list.page)
     }
+}
+
+/// As [`log_sync::again_if_behind`], for the entries of a page.
+async fn again_if_behind<T, F>(attempt: impl Fn() -> F) -> Result<Page<T>>
+where
+    F: Future<Output = Result<Page<T>>>,
+{
+    let mut page = log_sync::again_if_behind(any_behind, attempt).await?;
+    let entries = std::mem::take(&mut page.rejected).into_iter();
+    page.rejected =
+        entries.map(|entry| Rejected { error: log_sync::withheld(entry.error), ..entry }).collect();
+    Ok(page)
 }
 
 fn any_behind<T>(page: &Result<Page<T>>) -> bool {
@@ -249,7 +263,7 @@ impl Inner {
             return Err(Error::verification("not_the_owner", "the server lists another's file as ours"));
         }
         let shares = view.shares.iter().map(|share| share_info(log, directory, &file, share));
-        let shares = shares.collect::<Result<_>>()?;
+        let shares = shares.collect::<Result<_>>().map_err(|error| self.keep_fork(log, error))?;
         Ok(OwnFile { file: info(&file), shares, more_shares: view.shares_cursor.is_some() })
     }
 
@@ -261,7 +275,7 @@ impl Inner {
         view: &FileView,
     ) -> Result<SharedFile> {
         let file = self.open_file(log, pairs, Claimed::from(view)).await?;
-        shared_file(directory, &file, view)
+        shared_file(log, directory, &file, view)
     }
 
     async fn receipt_item(
@@ -281,7 +295,8 @@ impl Inner {
         let file = self.open_file(log, pairs, claimed).await?;
         let recipient = view.receipt.claim::<sealpost_crypto::records::Receipt>()?.signer;
         let share = VerifiedShare::verify(&view.share, view.manifest.clone(), log, recipient, true)?;
-        let receipt = VerifiedReceipt::verify(view.receipt.clone(), &share, log)?;
+        let receipt = VerifiedReceipt::verify(view.receipt.clone(), &share, log);
+        let receipt = receipt.map_err(|error| self.keep_fork(log, error.into()))?;
         Ok(ReceiptInfo {
             file_id: file.file_id(),
             version: file.version(),
@@ -295,8 +310,15 @@ impl Inner {
 }
 
 /// A file that somebody shared with us, once it is opened.
-pub(crate) fn shared_file(directory: &Directory, file: &OpenFile, view: &FileView) -> Result<SharedFile> {
+pub(crate) fn shared_file(
+    log: &Log,
+    directory: &Directory,
+    file: &OpenFile,
+    view: &FileView,
+) -> Result<SharedFile> {
     let context = file.share.context();
+    let receipt =
+        view.receipt.clone().map(|raw| VerifiedReceipt::verify(raw, &file.share, log)).transpose()?;
     Ok(SharedFile {
         from: person(directory, context.sender)?,
         sender_left: file.sender_left(),
@@ -304,7 +326,7 @@ pub(crate) fn shared_file(directory: &Directory, file: &OpenFile, view: &FileVie
         expires_at: some(context.expiry),
         limit: some(context.limit),
         downloads: view.downloads,
-        received: view.receipt.is_some(),
+        received: receipt.is_some(),
         file: info(file),
     })
 }
@@ -329,7 +351,8 @@ pub(crate) fn share_info(
         limit: some(context.limit),
         downloads: view.downloads,
         ended: view.unshare.is_some(),
-        received_at: receipt.map(|receipt| receipt.get().time),
+        received_at: receipt.as_ref().map(|receipt| receipt.get().time),
+        receipt_by_retired_key: receipt.is_some_and(|receipt| receipt.standing() != Standing::Current),
     })
 }
 

@@ -6,7 +6,12 @@ use sealpost_api::{
     log::{LogEntry, LogPage, LogQuery},
     routes,
 };
-use sealpost_crypto::{id::OrgId, log::Log, record::RawRecord};
+use sealpost_crypto::{
+    fork,
+    id::OrgId,
+    log::{Log, PositionError},
+    record::RawRecord,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -29,7 +34,7 @@ pub(crate) fn load(device: &Device, org_id: OrgId) -> Result<Option<Log>> {
     let Some(StoredLog { entries, checkpoint }) = device.load::<StoredLog>(BLOB)? else { return Ok(None) };
     let damaged = |_| Error::state("the state folder's \"log\" is damaged");
     let mut log = None;
-    extend(&mut log, entries, org_id).map_err(damaged)?;
+    extend(&mut log, &entries, org_id).map_err(damaged)?;
     let Some(mut log) = log else { return Ok(None) };
     log.accept_checkpoint(checkpoint).map_err(Error::from).map_err(damaged)?;
     Ok(Some(log))
@@ -58,7 +63,10 @@ pub(crate) async fn sync(caller: &Caller, known: Option<Log>, org_id: OrgId) -> 
         let query = LogQuery { from, limit: Some(MAX_LOG_PAGE) };
         let page: LogPage = caller.query(Call::new(routes::LOG, &[]), &query).await?;
         let is_last = page.entries.len() < MAX_LOG_PAGE as usize;
-        extend(&mut log, page.entries, org_id)?;
+        if let Err(error) = extend(&mut log, &page.entries, org_id) {
+            let grew = log.as_ref().map_or(0, Log::size) > from;
+            return Err(if grew { error } else { other_way(log.as_ref(), page, error) });
+        }
         let Some(log) = &mut log else {
             return Err(Error::verification("log_incomplete", "the server shows no log"));
         };
@@ -79,7 +87,35 @@ where
     F: Future<Output = Result<T>>,
 {
     let outcome = attempt().await;
-    if is_behind(&outcome) { attempt().await } else { outcome }
+    if is_behind(&outcome) { attempt().await.map_err(withheld) } else { outcome }
+}
+
+/// What is still beyond our log after another sync: entries that somebody signed for and the server will not give, or a
+/// state that it never signed.
+pub(crate) fn withheld(error: Error) -> Error {
+    match error.code() {
+        "log_behind" => Error::verification(
+            "log_withheld",
+            "somebody has seen a newer history of the organisation than the server shows here",
+        )
+        .with_hint(
+            "The server withholds entries, or was restored from an old backup. Tell whoever runs it, and the sender.",
+        ),
+        "position_unproven" => {
+            Error::verification("position_malformed", "the record names a log state that the server never signed")
+        }
+        _ => error,
+    }
+}
+
+/// Entries that follow another head than ours: a fork, if the server signed them.
+fn other_way(log: Option<&Log>, page: LogPage, error: Error) -> Error {
+    let Some(log) = log.filter(|_| error.code() == "log_previous") else { return error };
+    let entries = page.entries.into_iter().map(|entry| entry.record).collect();
+    match fork::diverging(log, entries, page.checkpoint) {
+        Some(fork) => PositionError::Fork(Box::new(fork)).into(),
+        None => error,
+    }
 }
 
 /// Whether a record names a log state that ours has not reached.
@@ -87,8 +123,8 @@ pub(crate) fn is_behind(error: &Error) -> bool {
     matches!(error.code(), "log_behind" | "position_unproven")
 }
 
-fn extend(log: &mut Option<Log>, entries: Vec<LogEntry>, org_id: OrgId) -> Result<()> {
-    for entry in entries {
+fn extend(log: &mut Option<Log>, entries: &[LogEntry], org_id: OrgId) -> Result<()> {
+    for entry in entries.iter().cloned() {
         match log {
             Some(log) => {
                 log.apply(entry.record, entry.bundle)?;

@@ -67,7 +67,8 @@ impl Inner {
                 return Err(rollback());
             }
             for raw in page.records.iter().cloned() {
-                state.apply(&PairEntry::verify(raw, log)?)?;
+                let entry = PairEntry::verify(raw, log).map_err(|error| self.keep_fork(log, error.into()))?;
+                state.apply(&entry)?;
                 check_pin(&state, pin)?;
             }
             if page.records.is_empty() || state.sequence() >= page.newest {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sealpost_api::{account::AccountView, routes};
 use sealpost_crypto::{
     account::Account,
+    fork,
     id::{OrgId, UserId},
     invite::Admission,
     log::{Log, SignerError},
@@ -170,13 +171,25 @@ impl Inner {
     /// Syncs the log, pins it, and gives it.
     pub(crate) async fn synced_log(&self) -> Result<OwnedRwLockReadGuard<Log>> {
         let mut log = self.log.write().await;
-        let synced = log_sync::sync(&self.caller, Some(log.clone()), self.profile.org_id).await?;
+        let synced = log_sync::sync(&self.caller, Some(log.clone()), self.profile.org_id).await;
+        let synced = synced.map_err(|error| self.keep_fork(&log, error))?;
         if synced.size() > log.size() {
             log_sync::save(&self.device, &synced)?;
         }
         *log = synced;
         drop(log);
         Ok(self.log().await)
+    }
+
+    /// When a check against `log` found that the server signed another history too: keeps the proof on this device, so
+    /// that others can check it. What proves nothing to others is not kept.
+    pub(crate) fn keep_fork(&self, log: &Log, error: Error) -> Error {
+        let Some(fork) = error.fork() else { return error };
+        let Ok(proof) = fork::prove(log, fork) else { return error };
+        match self.device.keep_file(&format!("fork-{}.json", fork.size), &proof) {
+            Ok(place) => error.with_proof(place),
+            Err(_) => error,
+        }
     }
 
     /// As [`Inner::synced_log`], for operations of active members.

@@ -9,6 +9,8 @@ pub use folder::FolderStore;
 pub use memory::MemoryStore;
 pub use sealed::{Keyring, SealedStore};
 
+use std::path::PathBuf;
+
 use zeroize::Zeroizing;
 
 use crate::error::Result;
@@ -24,6 +26,11 @@ pub trait StateStore: Send + Sync {
 
     /// Removes the blob if it is there.
     fn remove(&self, name: &str) -> Result<()>;
+
+    /// Where a person finds the blob, if it is in a place that can be named.
+    fn place(&self, _name: &str) -> Option<PathBuf> {
+        None
+    }
 
     /// Waits for the lock of this name over this state (between processes too) and holds it until the guard is
     /// dropped. Blocks; callers keep off the async threads.

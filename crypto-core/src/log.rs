@@ -11,15 +11,18 @@
 mod apply;
 mod checkpoint;
 mod found;
+mod history;
 mod member;
 mod signer;
 mod standing;
 
 use std::collections::HashMap;
 
+pub(crate) use apply::link;
 pub use apply::{Applied, LogError};
 pub use checkpoint::{CheckpointError, Fork, PositionCheck, PositionError, VerifiedCheckpoint};
 pub use found::{Founding, FoundingError, MAX_NAME_BYTES};
+pub use history::{History, HistoryError};
 pub use member::{Ended, Generation, Member};
 pub use signer::{OpsSigner, Signer, SignerError};
 pub use standing::{AuthorError, Standing, StandingError};

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    email::EmailAddress,
+    email::{EmailAddress, EmailError},
+    encoding::Text,
     error::failures,
     id::{Digest, UserId},
     labels,
@@ -54,11 +55,40 @@ pub struct Opening {
     pub name: String,
 }
 
+/// An opening encoded as strictly as a record (§4.2): beside an OFFER, and in evidence.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OpeningPayload {
+    user_id: UserId,
+    salt: Digest,
+    email: Text,
+    name: Text,
+}
+
 /// An opening that agrees with a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedOpening {
     opening: Opening,
     subject: Digest,
+}
+
+impl From<&Opening> for OpeningPayload {
+    fn from(opening: &Opening) -> Self {
+        Self {
+            user_id: opening.user_id,
+            salt: opening.salt,
+            email: Text(opening.email.as_str().to_owned()),
+            name: Text(opening.name.clone()),
+        }
+    }
+}
+
+impl OpeningPayload {
+    /// What it says, if it names an address.
+    pub(crate) fn opening(self) -> Result<Opening, EmailError> {
+        let Self { user_id, salt, email, name } = self;
+        Ok(Opening { user_id, salt, email: email.0.parse()?, name: name.0 })
+    }
 }
 
 impl Opening {

@@ -10,6 +10,7 @@
 )]
 
 pub mod adversary;
+pub mod alterations;
 pub mod backend;
 pub mod http;
 pub mod logs;

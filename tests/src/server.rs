@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use sealpost_crypto::{secret::SigningSeed, sign::SigningKey};
 use sealpost_server::{Clock, Config, Running};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
@@ -114,6 +115,23 @@ impl TestServer {
             }
         };
         assert!(changed.expect("the statement failed") > 0, "the statement changed nothing");
+    }
+
+    /// The key with which it signs checkpoints: for whoever plays it.
+    pub async fn checkpoint_key(&self) -> SigningKey {
+        const READ: &str = "SELECT checkpoint_seed FROM server WHERE id = 1";
+        let seed: Vec<u8> = match &self.database {
+            Some(database) => {
+                let mut connection = PgConnection::connect(database.url()).await.expect("Postgres");
+                sqlx::query_scalar(READ).fetch_one(&mut connection).await.expect("the server's row")
+            }
+            None => {
+                let file = format!("sqlite://{}", self.data().join("sealpost.sqlite").display());
+                let mut connection = SqliteConnection::connect(&file).await.expect("SQLite");
+                sqlx::query_scalar(READ).fetch_one(&mut connection).await.expect("the server's row")
+            }
+        };
+        SigningKey::from_seed(&SigningSeed::from_slice(&seed).expect("a seed"))
     }
 
     /// An id as a literal of the server's SQL.

@@ -7,6 +7,7 @@ use crate::{
     commands::{
         account,
         listing::{self, Listing},
+        receipts,
     },
     context::Context,
     failure::Outcome,
@@ -43,6 +44,7 @@ fn share(share: ShareInfo) -> Share {
         downloads: share.downloads,
         download_limit: share.limit,
         receipt_at: share.received_at.map(time::rfc3339),
+        receipt_standing: share.received_at.map(|_| receipts::standing(share.receipt_by_retired_key)),
     }
 }
 

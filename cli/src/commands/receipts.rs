@@ -15,6 +15,11 @@ pub async fn run(args: ReceiptsArgs, context: &Context) -> Outcome {
     listing.end("No receipts yet.")
 }
 
+/// Whether the key that signed is still its signer's.
+pub fn standing(by_retired_key: bool) -> String {
+    if by_retired_key { "retired" } else { "current" }.to_owned()
+}
+
 /// A receipt as output.
 pub fn receipt(receipt: ReceiptInfo) -> Receipt {
     Receipt {
@@ -23,7 +28,7 @@ pub fn receipt(receipt: ReceiptInfo) -> Receipt {
         name: receipt.name,
         email: receipt.recipient.email,
         time: time::rfc3339(receipt.received_at),
-        standing: if receipt.by_retired_key { "retired" } else { "current" }.to_owned(),
+        standing: standing(receipt.by_retired_key),
         record: serde_json::to_value(receipt.record).unwrap_or_default(),
     }
 }

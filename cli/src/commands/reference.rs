@@ -18,7 +18,7 @@ Every command, option, environment variable and JSON member. This page is made f
 
 Data goes to standard output, everything else to standard error. With `--json` standard output has one JSON document
 (`deliver`: one for each row), and a failure is one more line on standard error:
-`{\"error\":{\"code\",\"message\",\"hint\"}}`. Codes, members and exit codes are stable: members are only ever added. Ids are
+`{\"error\":{\"code\",\"message\",\"hint\",\"proof\"}}`. Codes, members and exit codes are stable: members are only ever added. Ids are
 lowercase hex, sizes bytes, times RFC 3339 in UTC; what is unknown or unlimited is `null`.
 
 ";

@@ -248,6 +248,7 @@ mod tests {
                 downloads: 3,
                 download_limit: Some(3),
                 receipt_at: None,
+                receipt_standing: None,
             }],
             more_shares: false,
         }

@@ -25,6 +25,8 @@ pub struct Share {
     pub download_limit: Option<u64>,
     /// When the recipient signed that every byte arrived verified.
     pub receipt_at: Option<String>,
+    /// `current`, or `retired` if the key that signed so has been replaced or revoked since.
+    pub receipt_standing: Option<String>,
 }
 
 impl Share {
@@ -39,7 +41,8 @@ impl Share {
             None => count(self.downloads, "download"),
         });
         if let Some(time) = &self.receipt_at {
-            facts.push(format!("receipt {time}"));
+            let retired = self.receipt_standing.as_deref() == Some("retired");
+            facts.push(format!("receipt {time}{}", if retired { " (by a key since retired)" } else { "" }));
         }
         facts.extend(self.new_account.as_ref().map(NewAccount::human));
         format!("    → {}  {}\n", text::safe(&self.email), facts.join(", "))

@@ -6,6 +6,7 @@ mod contract;
 mod deliver;
 mod desktop;
 mod durability;
+mod evidence;
 mod keyring;
 mod kills;
 mod people;

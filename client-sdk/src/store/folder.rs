@@ -85,6 +85,10 @@ impl StateStore for FolderStore {
         }
     }
 
+    fn place(&self, name: &str) -> Option<PathBuf> {
+        Some(self.folder.join(name))
+    }
+
     fn lock(&self, name: &str) -> Result<Box<dyn StoreGuard>> {
         Ok(Box::new(self.hold(name).map_err(|error| self.failed("lock", &error))?))
     }

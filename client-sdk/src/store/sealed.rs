@@ -10,7 +10,7 @@
 //! secrets are kept is chosen by signing in ([`SealedStore::sign_in`]), and kept to until somebody signs in again: a
 //! keyring that is missing later is an error, never a reason to write a secret to the disk.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use sealpost_crypto::{
     aead,
@@ -236,6 +236,10 @@ impl StateStore for SealedStore {
         let _guard = self.inner.lock(MARK)?;
         self.inner.remove(&sealed_name(name))?;
         if self.seals_something(key)? { Ok(()) } else { self.forget(id, key) }
+    }
+
+    fn place(&self, name: &str) -> Option<PathBuf> {
+        self.inner.place(name)
     }
 
     fn lock(&self, name: &str) -> Result<Box<dyn StoreGuard>> {

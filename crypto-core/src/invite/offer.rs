@@ -6,12 +6,12 @@ use super::{InviteCode, InviteKeys, mac, mac_is_valid};
 use crate::{
     aead,
     email::EmailAddress,
-    encoding::{Base64, Text},
+    encoding::Base64,
     error::failures,
-    id::{Digest, InviteId, OrgId, RecordId, UserId},
+    id::{Digest, InviteId, OrgId, RecordId},
     labels::{self, labelled},
     log::{AuthorError, Log, OpsSigner, SignerError, Standing, StandingError},
-    opening::{Opening, OpeningError, VerifiedOpening},
+    opening::{Opening, OpeningError, OpeningPayload, VerifiedOpening},
     record::{self, Author, Authored, RawRecord, RecordError, Signed},
     records::{Offer, Positioned, Role},
 };
@@ -85,16 +85,6 @@ pub struct SealedOffer {
     pub sealed_opening: Base64,
     /// The address under which the invitee will register.
     pub email: EmailAddress,
-}
-
-/// The plaintext of [`SealedOffer::sealed_opening`], encoded as strictly as a record.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OpeningPayload {
-    user_id: UserId,
-    salt: Digest,
-    email: Text,
-    name: Text,
 }
 
 /// An OFFER that an active Ops member signed, made by somebody who holds the code, and not expired.
@@ -202,12 +192,7 @@ fn opening_aad(org_id: OrgId, invite_id: InviteId) -> Vec<u8> {
 }
 
 fn seal_opening(keys: &InviteKeys, org_id: OrgId, opening: &Opening) -> Result<Vec<u8>, RecordError> {
-    let payload = record::encode(&OpeningPayload {
-        user_id: opening.user_id,
-        salt: opening.salt,
-        email: Text(opening.email.as_str().to_owned()),
-        name: Text(opening.name.clone()),
-    })?;
+    let payload = record::encode(&OpeningPayload::from(opening))?;
     Ok(aead::seal(keys.subject.expose(), &opening_aad(org_id, keys.invite_id), &payload))
 }
 
@@ -215,6 +200,5 @@ fn open_opening(keys: &InviteKeys, org_id: OrgId, sealed: &[u8]) -> Result<Openi
     let aad = opening_aad(org_id, keys.invite_id);
     let payload = aead::open(keys.subject.expose(), &aad, sealed).map_err(|_| OfferError::SealedOpening)?;
     let payload: OpeningPayload = record::parse(&payload).map_err(|_| OfferError::SealedOpening)?;
-    let email: EmailAddress = payload.email.0.parse().map_err(|_| OfferError::SealedOpening)?;
-    Ok(Opening { user_id: payload.user_id, salt: payload.salt, email, name: payload.name.0 })
+    payload.opening().map_err(|_| OfferError::SealedOpening)
 }

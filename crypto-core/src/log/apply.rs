@@ -99,6 +99,20 @@ macro_rules! entries {
 }
 entries!(Certify, Rotate, Revoke, Service);
 
+/// Where an entry says that it stands, and what before it; unverified. `None` for what is no entry, and for `service`,
+/// which changes who signs checkpoints.
+pub(crate) fn link(entry: &RawRecord) -> Option<(u64, RecordId)> {
+    fn claim<E: Entry>(entry: &RawRecord) -> Option<(u64, RecordId)> {
+        entry.claim::<E>().ok().map(|entry| (entry.sequence(), entry.previous()))
+    }
+    match entry.kind.as_str() {
+        Certify::KIND => claim::<Certify>(entry),
+        Rotate::KIND => claim::<Rotate>(entry),
+        Revoke::KIND => claim::<Revoke>(entry),
+        _ => None,
+    }
+}
+
 impl Log {
     /// Verifies `entry`, and the `bundle` that it introduces, against the log so far, and appends it. On an
     /// error nothing has changed.

@@ -25,8 +25,9 @@ impl VerifiedCheckpoint {
     }
 }
 
-/// The server signed two different heads for one size. This is the evidence.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The server signed two different heads for one size. [`crate::fork`] makes a proof of it that others can check.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the server has signed two different histories of the organisation")]
 pub struct Fork {
     /// The size at which the histories differ, or earlier.
     pub size: u64,
@@ -34,6 +35,8 @@ pub struct Fork {
     pub ours: RecordId,
     /// The checkpoint that contradicts it.
     pub theirs: RawRecord,
+    /// The entries through which that checkpoint leads back to [`Fork::size`]; none if it is of that size.
+    pub branch: Vec<RawRecord>,
     /// The newest checkpoint under which we hold ours, if one was verified.
     pub our_checkpoint: Option<RawRecord>,
 }
@@ -61,7 +64,7 @@ pub enum PositionError {
     Unproven,
     /// The server signed another history than ours.
     #[error("the server has shown two different histories of the organisation")]
-    Fork(Box<Fork>),
+    Fork(#[source] Box<Fork>),
 }
 
 impl PositionError {
@@ -100,6 +103,15 @@ impl Log {
     /// The key that signs checkpoints of `size` entries, as far as this log tells; `None` for size 0.
     pub fn checkpoint_key_at(&self, size: u64) -> Option<&SigningPublicKey> {
         self.checkpoint_keys.iter().rev().find(|(since, _)| *since <= size).map(|(_, key)| key)
+    }
+
+    /// The one key that has ever signed checkpoints: the founding's. `None` once an Ops member has put another in its
+    /// place.
+    pub(crate) fn founding_checkpoint_key(&self) -> Option<&SigningPublicKey> {
+        match self.checkpoint_keys.as_slice() {
+            [(_, key)] => Some(key),
+            _ => None,
+        }
     }
 
     /// What the server signs about this log's head.
@@ -171,6 +183,7 @@ impl Log {
             size: position.size,
             ours,
             theirs: record::raw_again(&theirs, position.signature.clone()),
+            branch: Vec::new(),
             our_checkpoint: self.checkpoint.as_ref().map(|checkpoint| checkpoint.raw().clone()),
         }))
     }

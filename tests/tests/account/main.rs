@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code fails by panicking")]
 
 mod contacts;
+mod evidence;
 mod files;
 mod people;
 mod recovery;

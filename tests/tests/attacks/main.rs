@@ -7,6 +7,7 @@
 
 mod accounts;
 mod content;
+mod forks;
 mod invites;
 mod keys;
 mod leakage;

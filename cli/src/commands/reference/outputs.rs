@@ -3,9 +3,9 @@
 use schemars::{Schema, schema_for};
 
 use crate::output::{
-    Account, Completions, Confirmed, Contacts, DeliveredRow, Demo, Downloads, Enrolled, FileReport, Invite,
-    ManPage, ManPages, OwnFile, PasswordChanged, Receipt, ReceivedFile, Rejected, Removed, Reshares, Shares,
-    SignedOut, Started, Unshares, Uploads, Words,
+    Account, Completions, Confirmed, Contacts, DeliveredRow, Demo, Downloads, Enrolled, EvidenceReport,
+    FileReport, ForkReport, Invite, ManPage, ManPages, OwnFile, PasswordChanged, Receipt, ReceivedFile,
+    Rejected, Removed, Reshares, Shares, SignedOut, Started, Unshares, Uploads, Words, WrittenEvidence,
 };
 
 /// What stands on standard output.
@@ -39,6 +39,10 @@ pub fn printed(command: &str) -> Option<Printed> {
         "download" => Printed::Document(schema_for!(Downloads)),
         "receipts" => list("receipts", schema_for!(Receipt)),
         "info" => Printed::Document(schema_for!(FileReport)),
+        "evidence" => Printed::Document(schema_for!(WrittenEvidence)),
+        "verify-evidence" => {
+            Printed::Either(schema_for!(EvidenceReport), "Of two histories", schema_for!(ForkReport))
+        }
         "rm" => Printed::Document(schema_for!(Removed)),
         "contacts" => Printed::Document(schema_for!(Contacts)),
         "verify" => Printed::Document(schema_for!(Words)),
