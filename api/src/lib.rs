@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod auth;
+pub mod batch;
 pub mod file;
 pub mod invite;
 pub mod limits;

@@ -6,10 +6,21 @@ pub const MAX_JSON_BODY: usize = 256 * 1024;
 /// Largest body of `PUT /account/vault`, `POST /organisation` and `POST /invites/{invite_id}/accept`, bytes: a
 /// vault of 4 MiB under base64, and the rest.
 pub const MAX_VAULT_BODY: usize = 6 * 1024 * 1024;
-/// Largest body of `POST /files/{file_id}/share`, bytes: [`MAX_SHARES_PER_REQUEST`] shares.
+/// Largest body of `POST /files/{file_id}/share` and `POST /shares/batch`, bytes: [`MAX_SHARES_PER_REQUEST`] shares.
 pub const MAX_SHARE_BODY: usize = 4 * 1024 * 1024;
-/// Shares in one `POST /files/{file_id}/share`.
+/// Shares in one `POST /files/{file_id}/share` or `POST /shares/batch`.
 pub const MAX_SHARES_PER_REQUEST: usize = 1_000;
+/// Files in one `POST /files/batch`.
+pub const MAX_FILES_PER_BATCH: usize = 500;
+/// Ciphertext of all files of one `POST /files/batch` together, bytes (8 MiB).
+pub const MAX_BATCH_CIPHERTEXT: usize = 8 * 1024 * 1024;
+/// Largest body of `POST /files/batch`, bytes: [`MAX_BATCH_CIPHERTEXT`] under base64, and the records.
+pub const MAX_BATCH_BODY: usize = 16 * 1024 * 1024;
+/// Bytes of request bodies that a server holds in memory at one time, beyond those of at most [`MAX_JSON_BODY`].
+/// Whoever comes when they are taken waits for their turn, and is told to come again when it does not come.
+pub const MAX_BODIES_IN_MEMORY: usize = 32 * 1024 * 1024;
+/// The same for callers without a session; they never take members' room.
+pub const MAX_STRANGERS_BODIES_IN_MEMORY: usize = 12 * 1024 * 1024;
 /// Entries of a page when the client names no number.
 pub const DEFAULT_PAGE: u32 = 100;
 /// Most entries of a page.

@@ -128,6 +128,8 @@ routes! {
 
     /// Begins an upload.
     CREATE_FILE = "POST" "/files", Ops, None;
+    /// Uploads many small files at once.
+    CREATE_FILES = "POST" "/files/batch", Ops, None;
     /// The caller's own files.
     FILES = "GET" "/files", Ops, None;
     /// What was shared with the caller.
@@ -146,6 +148,8 @@ routes! {
     DOWNLOAD = "GET" "/files/{file_id}/download", Member, ReadableFile;
     /// Shares a file.
     SHARE = "POST" "/files/{file_id}/share", Ops, OwnFile;
+    /// Shares many files at once.
+    SHARE_FILES = "POST" "/shares/batch", Ops, None;
     /// A file's shares.
     SHARES = "GET" "/files/{file_id}/shares", Ops, OwnFile;
     /// Ends a share.

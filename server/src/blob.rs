@@ -133,6 +133,11 @@ pub(crate) trait BlobStore: Send + Sync {
     /// on any error, and when dropped before the end, nothing stays.
     async fn put(&self, key: BlobKey, body: Body) -> Result<(), PutError>;
 
+    /// Stores many small blobs, whose bytes were checked before, under keys never used before: all of them, or on any
+    /// error none. Returns once they would survive a power cut. Unlike [`BlobStore::put`] it may go on when dropped
+    /// before the end.
+    async fn put_all(&self, blobs: Vec<(BlobKey, Bytes)>) -> Result<(), BlobError>;
+
     /// The bytes `range` of a blob. A blob that is missing or too short shows as [`BlobError::Missing`], at once
     /// or in the stream.
     async fn read(&self, key: BlobKey, range: Range<u64>) -> Result<Content, BlobError>;

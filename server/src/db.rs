@@ -177,8 +177,8 @@ pub(crate) enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
 }
 
-/// What a write transaction is about; two about the same thing run one after the other. Take at most one of
-/// each kind, in the order of this list.
+/// What a write transaction is about; two about the same thing run one after the other. Take them in
+/// the order of this list, and several files in the order of their ids: so nobody waits for each other in a circle.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Lock<'a> {
     /// The organisation: founding, log, invites, accounts.

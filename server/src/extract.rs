@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use axum::{
-    extract::{FromRequest, FromRequestParts, Request},
+    extract::{FromRef, FromRequest, FromRequestParts, Request},
     http::{HeaderMap, header, request::Parts},
 };
 use bytes::{Bytes, BytesMut};
@@ -16,7 +16,12 @@ use sealpost_api::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::problem::ApiError;
+use crate::{
+    auth::Caller,
+    bodies::{Held, Whose},
+    problem::ApiError,
+    state::AppState,
+};
 
 /// How long a JSON body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -31,13 +36,37 @@ impl<S: Send + Sync, T: DeserializeOwned, const MAX: usize> FromRequest<S> for J
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         check_media_type(request.headers(), "application/json")?;
-        check_declared_length(request.headers(), MAX)?;
-        let body = read_body(request, MAX, BODY_TIMEOUT).await?;
-        serde_json::from_slice(&body).map(Self).map_err(|error| {
-            let message: String = error.to_string().chars().take(MAX_PARSER_MESSAGE).collect();
-            ApiError::malformed(format!("The JSON body is not what this route takes: {message}."))
-        })
+        let length = declared_length(request.headers(), MAX)?;
+        parse(&read_body(request, length, MAX, BODY_TIMEOUT).await?).map(Self)
     }
+}
+
+/// A JSON body of at most `MAX` bytes, where that is more than [`MAX_JSON_BODY`]: it is let in when there is room for
+/// it, and takes that room until the second field is dropped.
+pub(crate) struct Large<T, const MAX: usize>(pub T, pub Held);
+
+impl<S: Send + Sync, T: DeserializeOwned, const MAX: usize> FromRequest<S> for Large<T, MAX>
+where
+    AppState: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        check_media_type(request.headers(), "application/json")?;
+        let length = declared_length(request.headers(), MAX)?;
+        let caller = request.extensions().get::<Caller>();
+        let is_member = caller.is_some_and(|caller| caller.0.get().is_some());
+        let whose = if is_member { Whose::Member } else { Whose::Stranger };
+        let held = AppState::from_ref(state).bodies.hold(length.unwrap_or(MAX), whose).await?;
+        parse(&read_body(request, length, MAX, BODY_TIMEOUT).await?).map(|value| Self(value, held))
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| {
+        let message: String = error.to_string().chars().take(MAX_PARSER_MESSAGE).collect();
+        ApiError::malformed(format!("The JSON body is not what this route takes: {message}."))
+    })
 }
 
 /// Refuses bodies of another media type, and compressed ones: the server never inflates anything.
@@ -69,22 +98,32 @@ pub(crate) fn body_broken() -> ApiError {
     ApiError::malformed("The body could not be read to its end.")
 }
 
-fn check_declared_length(headers: &HeaderMap, limit: usize) -> Result<(), ApiError> {
+/// What a body's length is said to be, if it is said.
+fn declared_length(headers: &HeaderMap, limit: usize) -> Result<Option<usize>, ApiError> {
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    match declared.and_then(|text| text.parse::<u64>().ok()) {
-        Some(length) if length > limit as u64 => Err(too_large(limit)),
-        _ => Ok(()),
+    match declared.and_then(|text| text.parse::<u64>().ok()).map(usize::try_from) {
+        None => Ok(None),
+        Some(Ok(length)) if length <= limit => Ok(Some(length)),
+        Some(_) => Err(too_large(limit)),
     }
 }
 
 /// Reads a body of at most `limit` bytes that arrives within `patience`.
-pub(crate) async fn read_body(request: Request, limit: usize, patience: Duration) -> Result<Bytes, ApiError> {
-    tokio::time::timeout(patience, read(request, limit)).await.map_err(|_| too_slow())?
+pub(crate) async fn read_body(
+    request: Request,
+    declared: Option<usize>,
+    limit: usize,
+    patience: Duration,
+) -> Result<Bytes, ApiError> {
+    tokio::time::timeout(patience, read(request, declared.unwrap_or(0), limit))
+        .await
+        .map_err(|_| too_slow())?
 }
 
-async fn read(request: Request, limit: usize) -> Result<Bytes, ApiError> {
+async fn read(request: Request, declared: usize, limit: usize) -> Result<Bytes, ApiError> {
     let mut stream = request.into_body().into_data_stream();
-    let mut body = BytesMut::new();
+    // At once, so that a growing buffer is never copied beside itself. Untouched, it takes no memory.
+    let mut body = BytesMut::with_capacity(declared);
     while let Some(piece) = stream.next().await {
         let piece = piece.map_err(|_| body_broken())?;
         if body.len() + piece.len() > limit {

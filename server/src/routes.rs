@@ -12,10 +12,11 @@ use sealpost_api::{
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::{observe, problem::ApiError, state::AppState};
+use crate::{lingering::linger, observe, problem::ApiError, state::AppState};
 
 mod account;
 mod auth;
+mod batch;
 mod complete;
 mod credential;
 mod delete;
@@ -41,6 +42,7 @@ pub(crate) fn router(state: AppState) -> Router {
         })
         .layer(middleware::from_fn(observe::check_version))
         .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(middleware::map_request(linger))
         .layer(middleware::from_fn(observe::observe))
         .with_state(state)
 }
@@ -89,6 +91,7 @@ fn people(mount: &mut Mount) {
 
 fn files(mount: &mut Mount) {
     mount.at(routes::CREATE_FILE, file::create);
+    mount.at(routes::CREATE_FILES, batch::create);
     mount.at(routes::FILES, file::own);
     mount.at(routes::FILES_SHARED, file::shared);
     mount.at(routes::FILE, file::one);
@@ -98,6 +101,7 @@ fn files(mount: &mut Mount) {
     mount.at(routes::COMPLETE, complete::complete);
     mount.at(routes::DOWNLOAD, download::download);
     mount.at(routes::SHARE, share::share);
+    mount.at(routes::SHARE_FILES, share::share_many);
     mount.at(routes::SHARES, share::shares);
     mount.at(routes::UNSHARE, share::unshare);
     mount.at(routes::POST_RECEIPT, receipt::post);

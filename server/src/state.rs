@@ -10,6 +10,7 @@ use sealpost_crypto::id::OrgId;
 use crate::{
     arriving::Arriving,
     blob::BlobStore,
+    bodies::Bodies,
     clock::Clock,
     db::{self, Db, DbError},
     keys::ServerKeys,
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub blobs: Arc<dyn BlobStore>,
     /// Parts that are on their way there.
     pub arriving: Arriving,
+    /// Room for large request bodies.
+    pub bodies: Bodies,
     /// The time.
     pub clock: Clock,
     /// The server's secrets.
@@ -57,8 +60,9 @@ impl AppState {
         keys: ServerKeys,
         setup_token: PathBuf,
     ) -> Self {
-        let (arriving, log, org_id) = (Arriving::default(), OrgLog::default(), OnceLock::new());
-        Self(Arc::new(Shared { db, blobs, arriving, clock, keys, log, setup_token, org_id }))
+        let (arriving, bodies) = (Arriving::default(), Bodies::default());
+        let (log, org_id) = (OrgLog::default(), OnceLock::new());
+        Self(Arc::new(Shared { db, blobs, arriving, bodies, clock, keys, log, setup_token, org_id }))
     }
 
     /// The organisation; 503 `not_founded` while there is none.

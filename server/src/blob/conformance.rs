@@ -36,6 +36,7 @@ pub(crate) async fn run(store: &dyn BlobStore) {
     deleting_is_exact_and_idempotent(store).await;
     a_version_keeps_only_what_is_named(store).await;
     many_at_once(store).await;
+    many_in_one_go(store).await;
 }
 
 fn sample(length: usize) -> Vec<u8> {
@@ -137,6 +138,22 @@ async fn many_at_once(store: &dyn BlobStore) {
         let read = read_all(store, *key, 0..(PIECE + n) as u64).await.unwrap();
         assert!(read == vec![n as u8; PIECE + n], "blob {n} holds another's bytes");
     }
+}
+
+async fn many_in_one_go(store: &dyn BlobStore) {
+    store.put_all(Vec::new()).await.unwrap();
+    let same_version = key();
+    let keys = [key(), same_version, BlobKey { id: BlobId::random(), ..same_version }, key()];
+    let content = |n: usize| vec![n as u8; 1 + n * PIECE];
+    let blobs = keys.iter().enumerate().map(|(n, key)| (*key, Bytes::from(content(n))));
+    store.put_all(blobs.collect()).await.unwrap();
+    for (n, key) in keys.iter().enumerate() {
+        let read = read_all(store, *key, 0..content(n).len() as u64).await.unwrap();
+        assert!(read == content(n), "blob {n} holds another's bytes");
+    }
+    store.keep_only(same_version.version, &HashSet::new()).await.unwrap();
+    store.put(same_version, body(b"again")).await.unwrap();
+    assert_eq!(read_all(store, same_version, 0..5).await.unwrap(), b"again");
 }
 
 async fn is_missing(store: &dyn BlobStore, key: BlobKey) -> bool {

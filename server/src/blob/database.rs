@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::{BlobError, BlobId, BlobKey, BlobStore, Body, Content, PutError, VersionKey};
-use crate::db::{Db, DbError, sql, statements, value::int};
+use crate::db::{Db, DbError, Tx, sql, statements, value::int};
 
 /// Bytes in every piece but a blob's last. What is stored depends on it.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -67,8 +67,7 @@ impl Database {
 
     async fn insert(&self, key: BlobKey, piece: i64, bytes: &[u8]) -> Result<(), BlobError> {
         let mut tx = self.db.write().await?;
-        let (file, version, blob) = columns(&key);
-        sql!(&mut tx, execute INSERT, file, version, blob, piece, bytes)?;
+        insert(&mut tx, key, piece, bytes).await?;
         Ok(tx.commit().await?)
     }
 
@@ -98,6 +97,16 @@ impl BlobStore for Database {
             self.delete(key).await?;
         }
         written
+    }
+
+    async fn put_all(&self, blobs: Vec<(BlobKey, Bytes)>) -> Result<(), BlobError> {
+        let mut tx = self.db.write().await?;
+        for (key, bytes) in &blobs {
+            for (number, piece) in (0..).zip(bytes.chunks(PIECE_BYTES)) {
+                insert(&mut tx, *key, number, piece).await?;
+            }
+        }
+        Ok(tx.commit().await?)
     }
 
     async fn read(&self, key: BlobKey, range: Range<u64>) -> Result<Content, BlobError> {
@@ -164,6 +173,12 @@ impl Drop for Unfinished {
             }
         });
     }
+}
+
+async fn insert(tx: &mut Tx, key: BlobKey, piece: i64, bytes: &[u8]) -> Result<(), DbError> {
+    let (file, version, blob) = columns(&key);
+    sql!(tx, execute INSERT, file, version, blob, piece, bytes)?;
+    Ok(())
 }
 
 fn columns(key: &BlobKey) -> (&[u8], i64, &[u8]) {

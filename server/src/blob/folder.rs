@@ -10,7 +10,7 @@
 //! all. What a crash leaves under `tmp` is removed at the next start.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
     ops::Range,
@@ -82,6 +82,10 @@ impl BlobStore for Folder {
         }
         let finish = move |shared: &Shared| shared.keep(temporary.write(&batch)?, key);
         Ok(self.blocking(finish).await?)
+    }
+
+    async fn put_all(&self, blobs: Vec<(BlobKey, Bytes)>) -> Result<(), BlobError> {
+        self.blocking(move |shared| Ok(shared.keep_all(&blobs)?)).await
     }
 
     async fn read(&self, key: BlobKey, range: Range<u64>) -> Result<Content, BlobError> {
@@ -177,6 +181,34 @@ impl Shared {
         let path = self.path(key);
         fs::rename(&temporary.path, &path).inspect_err(|_| self.forget(key.version))?;
         sync_folder(&folder).inspect_err(|_| drop(fs::remove_file(&path)))
+    }
+
+    /// The same for many. Each file is synced, and each folder once after all are in their places.
+    fn keep_all(&self, blobs: &[(BlobKey, Bytes)]) -> io::Result<()> {
+        let kept = self.try_keep_all(blobs);
+        if kept.is_err() {
+            for (key, _) in blobs {
+                // What is still there is nobody's, and goes with the version's folder.
+                drop(fs::remove_file(self.path(*key)));
+                self.forget(key.version);
+            }
+        }
+        kept
+    }
+
+    fn try_keep_all(&self, blobs: &[(BlobKey, Bytes)]) -> io::Result<()> {
+        let (mut folders, mut parents) = (BTreeSet::new(), BTreeSet::new());
+        for (key, bytes) in blobs {
+            let mut temporary = self.create(key.id)?;
+            temporary.file.write_all(bytes)?;
+            temporary.file.sync_data()?;
+            let folder = self.folder(key.version);
+            create_folder(&folder)?;
+            fs::rename(&temporary.path, self.path(*key))?;
+            parents.extend(folder.parent().map(Path::to_owned));
+            folders.insert(folder);
+        }
+        folders.iter().chain(&parents).try_for_each(|folder| sync_folder(folder))
     }
 
     /// The version's folder, created and synced. Not remembered before it is durable, so that of two first parts

@@ -47,6 +47,16 @@ impl Part {
         uint(self.length)
     }
 
+    /// Whether its bytes are these.
+    pub(crate) fn is(&self, digest: Digest, length: u64) -> bool {
+        self.digest == digest && self.length == int(length)
+    }
+
+    /// Whether it is the same part, wherever its bytes are.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (self.part_index, self.digest, self.length) == (other.part_index, other.digest, other.length)
+    }
+
     /// Where its bytes are.
     pub(crate) fn blob(&self, version: VersionKey) -> Result<BlobKey, DbError> {
         let id = BlobId::from_slice(&self.blob).ok_or(DbError::Corrupt)?;

@@ -12,7 +12,7 @@ use sealpost_crypto::{encoding::from_base64, encoding::to_base64, id::UserId};
 use crate::{
     auth::{InviteeOrSession, Session, not_signed_in},
     db,
-    extract::{Json, Query, page_size},
+    extract::{Large, Query, page_size},
     problem::ApiError,
     registration::check_vault,
     state::AppState,
@@ -40,7 +40,7 @@ pub(super) async fn vault(
 pub(super) async fn put_vault(
     State(state): State<AppState>,
     session: Session,
-    Json(next): Json<VaultBlob, MAX_VAULT_BODY>,
+    Large(next, _held): Large<VaultBlob, MAX_VAULT_BODY>,
 ) -> Result<StatusCode, ApiError> {
     check_vault(&next.blob.0)?;
     let mut tx = state.db.write().await?;

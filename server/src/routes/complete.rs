@@ -29,7 +29,8 @@ use crate::{
     state::AppState,
 };
 
-/// `POST /files/{file_id}/versions/{version}/complete`.
+/// `POST /files/{file_id}/versions/{version}/complete`. Idempotent by the manifest: the same one again gives the same
+/// answer, another one is refused.
 pub(super) async fn complete(
     State(state): State<AppState>,
     member: OpsMember,
@@ -54,10 +55,46 @@ pub(super) async fn complete(
 }
 
 /// Everything about an upload but its parts, checked.
-struct Upload {
+pub(super) struct Upload {
     manifest: CheckedManifest,
     metadata: Vec<u8>,
     share: CheckedShare,
+}
+
+impl Upload {
+    /// Checks what completes version `key`.
+    pub(super) fn check(
+        checker: &Checker<'_>,
+        key: VersionKey,
+        body: CompleteFile,
+    ) -> Result<Self, ApiError> {
+        let manifest = checker.manifest(body.manifest, key, &body.metadata)?;
+        let share = checker.own_share(body.share, &manifest)?;
+        Ok(Self { manifest, metadata: body.metadata.0, share })
+    }
+
+    /// H(manifest).
+    pub(super) fn manifest(&self) -> RecordId {
+        self.manifest.signed().id()
+    }
+
+    /// What keeps the version from going live: another record holds the place of the owner's share.
+    pub(super) async fn obstacle(&self, tx: &mut Tx) -> Result<Option<ApiError>, DbError> {
+        Ok(pair::obstacle(tx, &self.share.place()).await?.map(ApiError::from))
+    }
+
+    /// Makes the version live. Its parts were checked, and there is no [`Upload::obstacle`].
+    pub(super) async fn go_live(&self, tx: &mut Tx, now: i64) -> Result<(), DbError> {
+        let (place, record) = (self.share.place(), self.share.signed());
+        pair::insert(tx, &place, Kind::Share, record.id(), record.raw(), now).await?;
+        share::insert(tx, &self.share, now).await?;
+        file::complete(tx, &self.manifest, &self.metadata, now).await
+    }
+
+    /// The parts are exactly those that the manifest speaks of.
+    pub(super) fn check_parts(&self, parts: &[Part]) -> Result<(), ApiError> {
+        check_parts(&self.manifest, parts)
+    }
 }
 
 async fn check(
@@ -68,22 +105,49 @@ async fn check(
 ) -> Result<Upload, ApiError> {
     let mut tx = state.db.read().await?;
     let log = state.log.synced(&mut tx).await?;
-    let checker = Checker { log: &log, caller, now: state.clock.seconds() };
-    let manifest = checker.manifest(body.manifest, key, &body.metadata)?;
-    let share = checker.own_share(body.share, &manifest)?;
-    Ok(Upload { manifest, metadata: body.metadata.0, share })
+    Upload::check(&Checker { log: &log, caller, now: state.clock.seconds() }, key, body)
+}
+
+/// Where a version stands for somebody who would complete it with one manifest.
+pub(super) enum Standing {
+    /// The caller has no such version.
+    Absent,
+    /// It is being uploaded.
+    Uploading,
+    /// It is live with this very manifest.
+    Done,
+    /// It is live with another one.
+    Other,
+}
+
+/// Where a version of `owner`'s stands.
+pub(super) async fn standing(
+    tx: &mut Tx,
+    key: VersionKey,
+    owner: UserId,
+    manifest: RecordId,
+) -> Result<Standing, DbError> {
+    let Some(version) = file::version(tx, key, owner).await? else { return Ok(Standing::Absent) };
+    Ok(match (version.state, version.manifest) {
+        (FileState::Uploading, _) => Standing::Uploading,
+        (FileState::Live, Some(known)) if known == manifest => Standing::Done,
+        (FileState::Live, _) => Standing::Other,
+    })
+}
+
+/// The version is live with another manifest.
+pub(super) fn already_complete() -> ApiError {
+    let detail = "This version is complete with another manifest.";
+    ApiError::new(ErrorCode::AlreadyComplete, detail).hint("Upload it as a new file.")
 }
 
 /// Whether the version is live with this very manifest; live with another one is an error.
 async fn is_done(tx: &mut Tx, key: VersionKey, owner: UserId, manifest: RecordId) -> Result<bool, ApiError> {
-    let version = file::version(tx, key, owner).await?.ok_or_else(ApiError::not_found)?;
-    match (version.state, version.manifest) {
-        (FileState::Uploading, _) => Ok(false),
-        (FileState::Live, Some(known)) if known == manifest => Ok(true),
-        (FileState::Live, _) => {
-            let detail = "This version is complete with another manifest.";
-            Err(ApiError::new(ErrorCode::AlreadyComplete, detail).hint("Upload it as a new file."))
-        }
+    match standing(tx, key, owner, manifest).await? {
+        Standing::Absent => Err(ApiError::not_found()),
+        Standing::Uploading => Ok(false),
+        Standing::Done => Ok(true),
+        Standing::Other => Err(already_complete()),
     }
 }
 
@@ -94,22 +158,18 @@ async fn go_live(
     owner: UserId,
     upload: &Upload,
 ) -> Result<Option<HashSet<BlobId>>, ApiError> {
-    let now = state.clock.micros();
     let mut tx = state.db.write().await?;
     tx.lock(Lock::User(owner)).await?;
     tx.lock(Lock::File(key.file_id.as_bytes())).await?;
-    if is_done(&mut tx, key, owner, upload.manifest.signed().id()).await? {
+    if is_done(&mut tx, key, owner, upload.manifest()).await? {
         return Ok(None);
     }
     let parts = part::range(&mut tx, key, 0, u32::MAX).await?;
-    check_parts(&upload.manifest, &parts)?;
-    let (place, record) = (upload.share.place(), upload.share.signed());
-    if let Some(obstacle) = pair::obstacle(&mut tx, &place).await? {
-        return Err(obstacle.into());
+    upload.check_parts(&parts)?;
+    if let Some(refused) = upload.obstacle(&mut tx).await? {
+        return Err(refused);
     }
-    pair::insert(&mut tx, &place, Kind::Share, record.id(), record.raw(), now).await?;
-    share::insert(&mut tx, &upload.share, now).await?;
-    file::complete(&mut tx, &upload.manifest, &upload.metadata, now).await?;
+    upload.go_live(&mut tx, state.clock.micros()).await?;
     tx.commit().await?;
     let blobs = parts.iter().map(|part| part.blob(key).map(|blob| blob.id));
     Ok(Some(blobs.collect::<Result<_, DbError>>()?))

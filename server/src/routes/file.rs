@@ -34,16 +34,14 @@ use crate::{
 /// stays below 32 MiB.
 const MAX_SHARES_PER_PAGE: u64 = 3_000;
 
-/// `POST /files`.
+/// `POST /files`. Idempotent by file id and version: the same request again finds what it began.
 pub(super) async fn create(
     State(state): State<AppState>,
     member: OpsMember,
     Json(asked): Json<CreateFile>,
 ) -> Result<(StatusCode, Answer<UploadView>), ApiError> {
     let CreateFile { file_id, version } = asked;
-    if version != 1 {
-        return Err(ApiError::new(ErrorCode::Unsupported, "Files have only version 1 so far."));
-    }
+    check_version(version)?;
     let (key, owner) = (VersionKey { file_id, version }, member.user_id());
     let mut tx = state.db.write().await?;
     tx.lock(Lock::User(owner)).await?;
@@ -51,28 +49,46 @@ pub(super) async fn create(
     if let Some(known) = file::version(&mut tx, key, owner).await? {
         return Ok((StatusCode::OK, Answer(UploadView { file_id, version, state: known.state })));
     }
-    check_free(&mut tx, file_id, owner).await?;
+    if let Some(refused) = obstacle(&mut tx, file_id, owner).await? {
+        return Err(refused);
+    }
+    check_open_uploads(&mut tx, owner).await?;
     file::insert(&mut tx, key, owner, state.clock.micros()).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Answer(UploadView { file_id, version, state: FileState::Uploading })))
 }
 
-async fn check_free(tx: &mut Tx, file_id: FileId, owner: UserId) -> Result<(), ApiError> {
-    match file::owner(tx, file_id).await? {
-        None => {}
+/// Which versions files can have.
+pub(super) fn check_version(version: u64) -> Result<(), ApiError> {
+    if version == 1 {
+        return Ok(());
+    }
+    Err(ApiError::new(ErrorCode::Unsupported, "Files have only version 1 so far."))
+}
+
+/// What keeps an id from a new file of `owner`, who has no version under it that they could go on with.
+pub(super) async fn obstacle(
+    tx: &mut Tx,
+    file_id: FileId,
+    owner: UserId,
+) -> Result<Option<ApiError>, DbError> {
+    let refused = match file::owner(tx, file_id).await? {
+        None => return Ok(None),
         Some(found) if found == owner && file::is_deleted(tx, file_id).await? => {
-            return Err(ApiError::new(ErrorCode::IdTaken, "This file was deleted.")
-                .hint("Upload it as a new file, under a new id."));
+            ApiError::new(ErrorCode::IdTaken, "This file was deleted.")
+                .hint("Upload it as a new file, under a new id.")
         }
         Some(found) if found == owner => {
             let detail = "An abandoned upload of this file is being deleted.";
-            return Err(ApiError::new(ErrorCode::Unavailable, detail).retry_after(5));
+            ApiError::new(ErrorCode::Unavailable, detail).retry_after(5)
         }
-        Some(_) => {
-            return Err(ApiError::new(ErrorCode::IdTaken, "Another file has this id.")
-                .hint("Ids are 16 random bytes: make a new one."));
-        }
-    }
+        Some(_) => ApiError::new(ErrorCode::IdTaken, "Another file has this id.")
+            .hint("Ids are 16 random bytes: make a new one."),
+    };
+    Ok(Some(refused))
+}
+
+async fn check_open_uploads(tx: &mut Tx, owner: UserId) -> Result<(), ApiError> {
     if file::open_uploads(tx, owner).await? < u64::from(MAX_OPEN_UPLOADS) {
         return Ok(());
     }

@@ -17,7 +17,7 @@ use crate::{
         invite::{Before, Invite, Progress},
         nonce::Context,
     },
-    extract::{Json, Query, page_size},
+    extract::{Json, Large, Query, page_size},
     paging::{Order, Place, page},
     problem::ApiError,
     state::AppState,
@@ -79,7 +79,7 @@ pub(super) async fn register(
 pub(super) async fn accept(
     State(state): State<AppState>,
     invitee: Invitee,
-    Json(request): Json<AcceptInvite, MAX_VAULT_BODY>,
+    Large(request, _held): Large<AcceptInvite, MAX_VAULT_BODY>,
 ) -> Result<axum::Json<NewSession>, ApiError> {
     accept::store(&state, &invitee, &request).await.map(axum::Json)
 }

@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq;
 use crate::{
     credential,
     db::{self, Lock, Tx, log::NewEntry, nonce::Context},
-    extract::Json,
+    extract::{Json, Large},
     org_log::sign_checkpoint,
     problem::ApiError,
     registration::{Checked, Expected, check_opening},
@@ -43,7 +43,7 @@ pub(super) async fn register(
 /// `POST /organisation`.
 pub(super) async fn found(
     State(state): State<AppState>,
-    Json(request): Json<Found, MAX_VAULT_BODY>,
+    Large(request, _held): Large<Found, MAX_VAULT_BODY>,
 ) -> Result<axum::Json<NewSession>, ApiError> {
     let mut tx = state.db.write().await?;
     tx.lock(Lock::Organisation).await?;

@@ -52,7 +52,7 @@ struct Target {
     owner: UserId,
 }
 
-/// `PUT /files/{file_id}/versions/{version}/parts/{index}`. Answers only when the bytes would survive a power cut
+/// `PUT /files/{file_id}/versions/{version}/parts/{index}`. Idempotent by index and digest. Answers only when the bytes would survive a power cut
 /// and the row that promises them is committed.
 pub(super) async fn put(
     State(state): State<AppState>,
@@ -112,21 +112,19 @@ fn decide(
     announced: Announced,
 ) -> Option<Result<StatusCode, ApiError>> {
     match (stored, state) {
-        (Some(part), _) if is_same(part, announced) => Some(Ok(StatusCode::NO_CONTENT)),
+        (Some(part), _) if part.is(announced.digest, announced.length) => Some(Ok(StatusCode::NO_CONTENT)),
         (_, FileState::Live) => {
             Some(Err(ApiError::new(ErrorCode::AlreadyComplete, "This version takes no more parts.")))
         }
-        (Some(_), FileState::Uploading) => {
-            let detail = "Another part is stored under this index.";
-            Some(Err(ApiError::new(ErrorCode::PartConflict, detail)
-                .hint("If the file has changed since the upload began, upload it as a new file.")))
-        }
+        (Some(_), FileState::Uploading) => Some(Err(conflict())),
         (None, FileState::Uploading) => None,
     }
 }
 
-fn is_same(part: &Part, announced: Announced) -> bool {
-    part.digest == announced.digest && part.length().is_ok_and(|length| length == announced.length)
+/// A different part is stored.
+pub(super) fn conflict() -> ApiError {
+    ApiError::new(ErrorCode::PartConflict, "Another part is stored under this index.")
+        .hint("If the file has changed since the upload began, upload it as a new file.")
 }
 
 /// Reads what was announced, and forgets it.

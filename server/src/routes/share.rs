@@ -1,8 +1,11 @@
 //! Shares and unshares by a file's owner.
 
+use std::{collections::HashMap, sync::Arc};
+
 use axum::{Json as Answer, extract::State, http::StatusCode};
 use sealpost_api::{
     account::AccountStatus,
+    batch::{FileShareResult, FileShareResults, ShareFiles},
     file::{ShareFile, ShareResult, ShareResults, ShareView, UnshareFile},
     limits::{MAX_SHARE_BODY, MAX_SHARES_PER_REQUEST},
     paging::{Page, PageQuery},
@@ -24,44 +27,91 @@ use crate::{
         pair::{self, Kind, Obstacle, PairPlace},
         share,
     },
-    extract::{Json, Path, Query, page_size},
+    extract::{Json, Large, Path, Query, page_size},
     paging::{Order, Place, page},
     problem::ApiError,
     state::AppState,
 };
 
+/// A share that was asked for, and the file it is said to be of; `None` if the sender has no such live file.
+struct Asked {
+    sealed: SealedShare,
+    of: Option<Arc<Shareable>>,
+}
+
 /// A share on its way: to whom it claims to go, and what the checks said; `None` if it is stored already.
 type Item = (UserId, Option<Result<CheckedShare, ApiError>>);
 
-/// `POST /files/{file_id}/share`.
+/// `POST /files/{file_id}/share`. Idempotent by the share records.
 pub(super) async fn share(
     State(state): State<AppState>,
     member: OpsMember,
     Path(file_id): Path<FileId>,
-    Json(asked): Json<ShareFile, MAX_SHARE_BODY>,
+    Large(asked, _held): Large<ShareFile, MAX_SHARE_BODY>,
 ) -> Result<Answer<ShareResults>, ApiError> {
     let sender = member.user_id();
+    let of = shareable(&mut state.db.read().await?, file_id, sender).await?;
+    let of = Arc::new(of.ok_or_else(ApiError::not_found)?);
+    check_count(asked.shares.len())?;
+    let asked = asked.shares.into_iter().map(|sealed| Asked { sealed, of: Some(Arc::clone(&of)) });
+    Ok(Answer(ShareResults { results: grant(&state, sender, asked.collect()).await? }))
+}
+
+/// `POST /shares/batch`. Idempotent by the share records.
+pub(super) async fn share_many(
+    State(state): State<AppState>,
+    member: OpsMember,
+    Large(asked, _held): Large<ShareFiles, MAX_SHARE_BODY>,
+) -> Result<Answer<FileShareResults>, ApiError> {
+    let sender = member.user_id();
+    check_count(asked.shares.len())?;
+    let files: Vec<FileId> = asked.shares.iter().map(|share| share.file_id).collect();
+    let mut known: HashMap<FileId, Option<Arc<Shareable>>> = HashMap::new();
     let mut tx = state.db.read().await?;
-    let of = shareable(&mut tx, file_id, sender).await?;
-    if asked.shares.is_empty() || asked.shares.len() > MAX_SHARES_PER_REQUEST {
-        let detail = format!("One request takes 1 to {MAX_SHARES_PER_REQUEST} shares.");
-        return Err(ApiError::new(ErrorCode::LimitReached, detail));
-    }
-    let mut items = Vec::with_capacity(asked.shares.len());
-    for sealed in asked.shares {
-        let known = pair::is_known(&mut tx, Kind::Share, sealed.record.id(), sender).await?;
-        items.push((sealed, known));
+    for file_id in &files {
+        if !known.contains_key(file_id) {
+            known.insert(*file_id, shareable(&mut tx, *file_id, sender).await?.map(Arc::new));
+        }
     }
     drop(tx);
-    let items = check(&state, sender, of, items).await?;
-    Ok(Answer(ShareResults { results: store(&state, sender, items).await? }))
+    let of = |file_id: &FileId| known.get(file_id).cloned().flatten();
+    let asked = asked.shares.into_iter().map(|share| Asked { of: of(&share.file_id), sealed: share.share });
+    let results = grant(&state, sender, asked.collect()).await?;
+    let results = files.into_iter().zip(results).map(|(file_id, result)| FileShareResult {
+        file_id,
+        recipient: result.recipient,
+        problem: result.problem,
+    });
+    Ok(Answer(FileShareResults { results: results.collect() }))
+}
+
+fn check_count(shares: usize) -> Result<(), ApiError> {
+    if (1..=MAX_SHARES_PER_REQUEST).contains(&shares) {
+        return Ok(());
+    }
+    let detail = format!("One request takes 1 to {MAX_SHARES_PER_REQUEST} shares.");
+    Err(ApiError::new(ErrorCode::LimitReached, detail))
 }
 
 /// The live version of the sender's own file.
-async fn shareable(tx: &mut Tx, file_id: FileId, sender: UserId) -> Result<Shareable, ApiError> {
-    let (version, manifest) = file::live(tx, file_id, sender).await?.ok_or_else(ApiError::not_found)?;
+async fn shareable(tx: &mut Tx, file_id: FileId, sender: UserId) -> Result<Option<Shareable>, ApiError> {
+    let Some((version, manifest)) = file::live(tx, file_id, sender).await? else { return Ok(None) };
     let claim: Manifest = manifest.0.claim().map_err(|error| ApiError::internal(&error))?;
-    Ok(Shareable { version, manifest: manifest.0.id(), commitment: claim.commitment })
+    Ok(Some(Shareable { version, manifest: manifest.0.id(), commitment: claim.commitment }))
+}
+
+/// Checks and stores shares, each accepted or refused by itself.
+async fn grant(state: &AppState, sender: UserId, asked: Vec<Asked>) -> Result<Vec<ShareResult>, ApiError> {
+    let mut tx = state.db.read().await?;
+    let mut known = Vec::with_capacity(asked.len());
+    for Asked { sealed, of } in &asked {
+        // Of this file: a stored record is no answer to whoever takes it for another file's.
+        let is_of = of.as_ref().is_some_and(|of| claim(&sealed.record).0 == of.version.file_id);
+        known.push(is_of && pair::is_known(&mut tx, Kind::Share, sealed.record.id(), sender).await?);
+    }
+    drop(tx);
+    let items = check(state, sender, asked.into_iter().zip(known)).await?;
+    store(state, sender, items).await
 }
 
 /// Verifies what is not stored yet, before any transaction writes. Signatures cost time: others get their turn
@@ -69,26 +119,26 @@ async fn shareable(tx: &mut Tx, file_id: FileId, sender: UserId) -> Result<Share
 async fn check(
     state: &AppState,
     caller: UserId,
-    of: Shareable,
-    items: Vec<(SealedShare, bool)>,
+    asked: impl Iterator<Item = (Asked, bool)>,
 ) -> Result<Vec<Item>, ApiError> {
     let mut tx = state.db.read().await?;
     let log = state.log.synced(&mut tx).await?;
     drop(tx);
     let checker = Checker { log: &log, caller, now: state.clock.seconds() };
-    let mut checked = Vec::with_capacity(items.len());
-    for (sealed, known) in items {
-        let recipient = claimed_recipient(&sealed.record);
-        checked.push((recipient, (!known).then(|| checker.share(sealed, &of))));
+    let mut checked = Vec::new();
+    for (Asked { sealed, of }, known) in asked {
+        let (_, recipient) = claim(&sealed.record);
+        let check = || of.map_or_else(|| Err(ApiError::not_found()), |of| checker.share(sealed, &of));
+        checked.push((recipient, (!known).then(check)));
         yield_now().await;
     }
     Ok(checked)
 }
 
-/// Whom an unverified share names; zeros if it names nobody.
-fn claimed_recipient(record: &RawRecord) -> UserId {
+/// Which file and whom an unverified share names; zeros if it names none.
+fn claim(record: &RawRecord) -> (FileId, UserId) {
     let context = record.claim::<Share>().and_then(|share| parse::<ShareContext>(&share.context.0));
-    context.map_or(UserId::ZERO, |context| context.recipient)
+    context.map_or((FileId::ZERO, UserId::ZERO), |context| (context.file_id, context.recipient))
 }
 
 /// Stores what passed, in one transaction, each item accepted or refused by itself.
@@ -167,8 +217,9 @@ pub(super) async fn unshare(
 ) -> Result<StatusCode, ApiError> {
     let sender = member.user_id();
     let mut tx = state.db.read().await?;
-    shareable(&mut tx, file_id, sender).await?;
-    if pair::is_known(&mut tx, Kind::Unshare, asked.record.id(), sender).await? {
+    shareable(&mut tx, file_id, sender).await?.ok_or_else(ApiError::not_found)?;
+    let is_of_file = asked.record.claim::<Unshare>().is_ok_and(|unshare| unshare.file_id == file_id);
+    if is_of_file && pair::is_known(&mut tx, Kind::Unshare, asked.record.id(), sender).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
     let log = state.log.synced(&mut tx).await?;
@@ -191,10 +242,10 @@ async fn end(state: &AppState, record: &Signed<Unshare>) -> Result<(), ApiError>
     if pair::is_known(&mut tx, Kind::Unshare, record.id(), place.sender).await? {
         return Ok(());
     }
-    check_ends_a_share(&mut tx, record).await?;
     if let Some(obstacle) = pair::obstacle(&mut tx, &place).await? {
         return Err(obstacle.into());
     }
+    check_ends_a_share(&mut tx, record).await?;
     pair::insert(&mut tx, &place, Kind::Unshare, record.id(), record.raw(), state.clock.micros()).await?;
     share::end(&mut tx, record.share, record.id()).await?;
     Ok(tx.commit().await?)

@@ -51,7 +51,7 @@ async fn bodies_have_a_limit_with_and_without_a_declared_length() {
 async fn a_body_that_does_not_come_is_given_up() {
     let stream = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
     let request = Request::post("/").body(Body::from_stream(stream)).unwrap();
-    let body = read_body(request, MAX_JSON_BODY, Duration::from_millis(20)).await;
+    let body = read_body(request, None, MAX_JSON_BODY, Duration::from_millis(20)).await;
     assert_eq!(body.unwrap_err().into_problem().code.as_str(), "timeout");
 }
 

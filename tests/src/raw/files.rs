@@ -2,6 +2,10 @@
 
 use sealpost_api::{
     HEADER_PART_DIGEST, OCTET_STREAM,
+    batch::{
+        CreateFiles, FileResult, FileResults, FileShare, FileShareResult, FileShareResults, ShareFiles,
+        WholeFile,
+    },
     file::{
         CompleteFile, CreateFile, PairPage, PostReceipt, ShareFile, ShareResult, ShareResults, UnshareFile,
     },
@@ -114,9 +118,16 @@ impl Person {
 
     /// The same, with a manifest that `change` changes before it is signed.
     pub async fn completion_with(&self, upload: &Upload, change: impl FnOnce(&mut Manifest)) -> CompleteFile {
-        let position = Position::newest(&self.api).await;
+        let mut manifest = self.manifest(upload, Position::newest(&self.api).await, self.now().await);
+        change(&mut manifest);
+        let manifest = self.sign(manifest);
+        let share = self.sealed_share(&manifest, self.user_id, self.bundle.id(), Terms::default()).await;
+        CompleteFile { manifest: manifest.into_raw(), metadata: Base64(upload.metadata.clone()), share }
+    }
+
+    fn manifest(&self, upload: &Upload, position: Position, time: u64) -> Manifest {
         let length = upload.parts.iter().map(|part| part.len() as u64).sum();
-        let mut manifest = Manifest {
+        Manifest {
             org_id: self.org_id,
             signer: self.user_id,
             signer_bundle: self.bundle.id(),
@@ -127,15 +138,52 @@ impl Person {
             metadata: sha256(&[&upload.metadata]),
             commitment: Digest::random(),
             previous: RecordId::ZERO,
-            time: self.now().await,
+            time,
             log_size: position.size,
             log_head: position.head,
             log_sig: position.signature,
-        };
-        change(&mut manifest);
-        let manifest = self.sign(manifest);
-        let share = self.sealed_share(&manifest, self.user_id, self.bundle.id(), Terms::default()).await;
-        CompleteFile { manifest: manifest.into_raw(), metadata: Base64(upload.metadata.clone()), share }
+        }
+    }
+
+    /// Files of one part as one request takes them, the owner's shares one after the other in their pair.
+    pub async fn whole(&self, uploads: &[Upload]) -> Vec<WholeFile> {
+        let (position, time) = (Position::newest(&self.api).await, self.now().await);
+        let mut place = self.next_in_pair(self.user_id).await;
+        let mut whole = Vec::with_capacity(uploads.len());
+        for upload in uploads {
+            let manifest = self.sign(self.manifest(upload, position.clone(), time));
+            let context = ShareContext {
+                time,
+                ..self.context_at(&manifest, (self.user_id, self.bundle.id()), position.clone(), place)
+            };
+            let share = self.seal(&context);
+            place = (place.0 + 1, share.record.id());
+            whole.push(WholeFile {
+                file_id: upload.file_id,
+                version: 1,
+                content: Base64(upload.ciphertext()),
+                complete: CompleteFile {
+                    manifest: manifest.into_raw(),
+                    metadata: Base64(upload.metadata.clone()),
+                    share,
+                },
+            });
+        }
+        whole
+    }
+
+    /// Creates files at once; what became of each.
+    pub async fn create_files(&self, files: &[WholeFile]) -> Vec<FileResult> {
+        let request = CreateFiles { files: files.to_vec() };
+        let answer: FileResults = self.api.call(&routes::CREATE_FILES, &[], &request).await.json();
+        answer.results
+    }
+
+    /// Shares files at once; what became of each share.
+    pub async fn share_files(&self, shares: &[FileShare]) -> Vec<FileShareResult> {
+        let request = ShareFiles { shares: shares.to_vec() };
+        let answer: FileShareResults = self.api.call(&routes::SHARE_FILES, &[], &request).await.json();
+        answer.results
     }
 
     /// Completes an upload.
@@ -164,7 +212,23 @@ impl Person {
         terms: Terms,
     ) -> ShareContext {
         let position = Position::newest(&self.api).await;
-        let (pair_sequence, pair_previous) = self.next_in_pair(recipient).await;
+        let place = self.next_in_pair(recipient).await;
+        ShareContext {
+            expiry: terms.expiry,
+            limit: terms.limit,
+            time: self.now().await,
+            ..self.context_at(manifest, (recipient, recipient_bundle), position, place)
+        }
+    }
+
+    /// The same at a given place, without terms and without a time.
+    fn context_at(
+        &self,
+        manifest: &Signed<Manifest>,
+        (recipient, recipient_bundle): (UserId, RecordId),
+        position: Position,
+        (pair_sequence, pair_previous): (u64, RecordId),
+    ) -> ShareContext {
         ShareContext {
             file_id: manifest.file_id,
             version: manifest.version,
@@ -176,9 +240,9 @@ impl Person {
             recipient_bundle,
             pair_sequence,
             pair_previous,
-            expiry: terms.expiry,
-            limit: terms.limit,
-            time: self.now().await,
+            expiry: 0,
+            limit: 0,
+            time: 0,
             log_size: position.size,
             log_head: position.head,
             log_sig: position.signature,

@@ -4,11 +4,13 @@
 use sealpost_api::{
     HEADER_PART_DIGEST, OCTET_STREAM,
     account::VaultBlob,
+    batch::{CreateFiles, FileResults, FileShare, FileShareResults, ShareFiles},
     file::{PartDigests, ShareFile, ShareResults},
     limits::{
-        CERTIFY_GRACE_SECONDS, CLOCK_SKEW_SECONDS, MAX_DOWNLOAD_LIMIT, MAX_INVITE_SECONDS, MAX_JSON_BODY,
-        MAX_OPEN_INVITES, MAX_OPEN_UPLOADS, MAX_PAGE, MAX_PART_DIGESTS_PAGE, MAX_SHARE_BODY,
-        MAX_SHARES_PER_REQUEST, MAX_SHARES_SHOWN, MAX_VAULT_BODY, REGISTRATION_SECONDS, UPLOAD_SECONDS,
+        CERTIFY_GRACE_SECONDS, CLOCK_SKEW_SECONDS, MAX_BATCH_BODY, MAX_BATCH_CIPHERTEXT, MAX_DOWNLOAD_LIMIT,
+        MAX_FILES_PER_BATCH, MAX_INVITE_SECONDS, MAX_JSON_BODY, MAX_OPEN_INVITES, MAX_OPEN_UPLOADS, MAX_PAGE,
+        MAX_PART_DIGESTS_PAGE, MAX_SHARE_BODY, MAX_SHARES_PER_REQUEST, MAX_SHARES_SHOWN, MAX_VAULT_BODY,
+        REGISTRATION_SECONDS, UPLOAD_SECONDS,
     },
     log::AppendLog,
     paging::Page,
@@ -166,6 +168,66 @@ on_every_backend! {
         post(MAX_SHARES_PER_REQUEST + 1, 0).await.fails(422, "limit_reached");
         let head = format!("POST {}\ncontent-type: application/json", routes::SHARE.fill(&[&file.upload.file_id]));
         assert_eq!(Wire::announce(&server, &ops.api, &head, MAX_SHARE_BODY + 1).await, 413);
+    }
+
+    async fn shares_of_many_files_in_one_request(server: TestServer) {
+        let ops = found(&server).await;
+        let file = ops.upload().await;
+        let file_id = file.upload.file_id;
+        let share = ops.sealed_share(&file.manifest, UserId::random(), ops.bundle.id(), Terms::default()).await;
+        let post = async |count: usize, length: usize| {
+            let shares = vec![FileShare { file_id, share: share.clone() }; count];
+            let body = json!(ShareFiles { shares }).to_string();
+            assert!(body.len() <= MAX_SHARE_BODY, "{} bytes", body.len());
+            let request = ops.api.route(&routes::SHARE_FILES, &[]);
+            send(request.header("content-type", "application/json").body(padded(&body, length))).await
+        };
+        let results: FileShareResults = post(MAX_SHARES_PER_REQUEST, MAX_SHARE_BODY).await.json();
+        assert_eq!(results.results.len(), MAX_SHARES_PER_REQUEST);
+        post(MAX_SHARES_PER_REQUEST + 1, 0).await.fails(422, "limit_reached");
+        post(0, 0).await.fails(422, "limit_reached");
+        let head = "POST /shares/batch\ncontent-type: application/json";
+        assert_eq!(Wire::announce(&server, &ops.api, head, MAX_SHARE_BODY + 1).await, 413);
+    }
+
+    async fn files_in_one_batch(server: TestServer) {
+        let ops = found(&server).await;
+        let uploads: Vec<Upload> = (0..MAX_FILES_PER_BATCH).map(|_| Upload::of_size(10_240)).collect();
+        let mut files = ops.whole(&uploads).await;
+        let post = async |files: &[_], length: usize| {
+            let body = padded(&json!(CreateFiles { files: files.to_vec() }).to_string(), length);
+            let request = ops.api.route(&routes::CREATE_FILES, &[]).header("content-type", "application/json");
+            send(request.body(body)).await
+        };
+        let results: FileResults = post(&files, MAX_BATCH_BODY).await.json();
+        assert!(results.results.iter().all(|result| result.problem.is_none()), "{results:?}");
+        assert_eq!(results.results.len(), MAX_FILES_PER_BATCH);
+        assert_eq!(walk(&ops, routes::FILES.path, |file| file["file_id"].to_string()).await.len(), MAX_FILES_PER_BATCH);
+        files.push(files[0].clone());
+        post(&files, 0).await.fails(422, "limit_reached");
+        post(&[], 0).await.fails(422, "limit_reached");
+        let head = "POST /files/batch\ncontent-type: application/json";
+        assert_eq!(Wire::announce(&server, &ops.api, head, MAX_BATCH_BODY + 1).await, 413);
+    }
+
+    async fn ciphertext_in_one_batch(server: TestServer) {
+        let ops = found(&server).await;
+        let largest = [4_194_304, 2_097_152, 1_048_576, 524_288, 262_144, 131_072, 65_536].map(Upload::of_size);
+        let mut files = ops.whole(&largest).await;
+        let total: usize = files.iter().map(|file| file.content.0.len()).sum();
+        // No file has exactly the rest: one that is refused by itself fills it up.
+        let filler = ops.whole(&[Upload::of_size(1)]).await.remove(0);
+        files.push(filler);
+        files.last_mut().unwrap().content.0 = vec![0; MAX_BATCH_CIPHERTEXT - total];
+        let results = ops.create_files(&files).await;
+        let refused: Vec<_> = results.iter().map(|result| result.problem.is_some()).collect();
+        assert_eq!(refused, [false, false, false, false, false, false, false, true]);
+        for upload in &largest {
+            assert!(ops.download(upload.file_id, None).await.ok().body == upload.ciphertext());
+        }
+        files.last_mut().unwrap().content.0.push(0);
+        let over = CreateFiles { files };
+        ops.api.call(&routes::CREATE_FILES, &[], &over).await.fails(413, "too_large");
     }
 
     async fn download_limits_and_expiries_of_shares(server: TestServer) {

@@ -2,6 +2,7 @@
 //! that they can send what no honest client would.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code fails by panicking")]
 
+mod batch;
 mod bodies;
 mod credential;
 mod deletion;

@@ -9,6 +9,7 @@ use sealpost_api::{
     HEADER_PART_DIGEST, OCTET_STREAM,
     account::{ChangeCredential, CredentialRegister, VaultBlob},
     auth::{FounderRegister, KeyChallengeRequest, KeyLogin, LoginFinish, LoginStart, Refresh},
+    batch::{CreateFiles, FileShare, ShareFiles},
     file::{CreateFile, ShareFile, UnshareFile},
     invite::InviteRegister,
     log::AppendLog,
@@ -24,7 +25,7 @@ use sealpost_tests::{
     TestServer,
     http::{Answer, Api, send},
     on_every_backend,
-    raw::{Invitation, Person, Stored, Terms, found, random_bytes},
+    raw::{Invitation, Person, Stored, Terms, Upload, found, random_bytes},
 };
 use serde_json::{Value, json};
 
@@ -259,6 +260,13 @@ impl World {
             routes::INVITE_ACCEPT => json(self.foreign_acceptance().await, &[422]),
             routes::CREATE_FILE => {
                 json(value(CreateFile { file_id: self.unfinished, version: 1 }), &[200, 201])
+            }
+            routes::CREATE_FILES => {
+                json(value(CreateFiles { files: self.ops.whole(&[Upload::of_size(1)]).await }), &[200])
+            }
+            routes::SHARE_FILES => {
+                let (file_id, share) = (self.shared.upload.file_id, self.shared.own_share.clone());
+                json(value(ShareFiles { shares: vec![FileShare { file_id, share }] }), &[200])
             }
             routes::PUT_PART => {
                 let request = request.header("content-type", OCTET_STREAM);
