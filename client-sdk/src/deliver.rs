@@ -163,7 +163,7 @@ impl SignedIn {
 }
 
 /// How each recipient stands by the shares that the file has: the newest share counts.
-fn standing(delivery: &Delivery, mut shares: Vec<ShareInfo>) -> Vec<DeliveryOutcome> {
+pub(crate) fn standing(delivery: &Delivery, mut shares: Vec<ShareInfo>) -> Vec<DeliveryOutcome> {
     shares.sort_by_key(|share| std::cmp::Reverse(share.shared_at));
     let outcome = |(email, _): &(EmailAddress, Terms)| {
         let share = shares.iter().find(|share| is_for(share, email));
@@ -173,16 +173,16 @@ fn standing(delivery: &Delivery, mut shares: Vec<ShareInfo>) -> Vec<DeliveryOutc
     delivery.recipients.iter().map(outcome).collect()
 }
 
-fn is_for(share: &ShareInfo, email: &EmailAddress) -> bool {
+pub(crate) fn is_for(share: &ShareInfo, email: &EmailAddress) -> bool {
     share.recipient.email == email.as_str()
 }
 
-fn already(share: &ShareInfo) -> DeliveryStatus {
+pub(crate) fn already(share: &ShareInfo) -> DeliveryStatus {
     DeliveryStatus::Already(Box::new(share.clone()))
 }
 
 /// Another process was first.
-fn is_shared_already(error: &Error) -> bool {
+pub(crate) fn is_shared_already(error: &Error) -> bool {
     error.code() == "already_shared"
 }
 
@@ -197,6 +197,6 @@ fn missing_terms(delivery: &Delivery, recipients: &[DeliveryOutcome]) -> Vec<Ter
     different
 }
 
-fn is_missing(outcome: &DeliveryOutcome) -> bool {
+pub(crate) fn is_missing(outcome: &DeliveryOutcome) -> bool {
     matches!(outcome.result, Ok(DeliveryStatus::Shared))
 }

@@ -11,6 +11,8 @@
 //! | `password-sent` | the credential that was sent last, until it is known to have arrived | no |
 //! | `pins`, `pair-…` | what this device has seen and won't accept less than | no |
 //! | `outbox-…` | signed records that may not have arrived | no |
+//! | `batch` | small files that were sent together and may not have arrived; their file keys are sealed under the vault key | sealed |
+//! | `outbox-batch` | signed shares of many files that may not have arrived | no |
 //! | `upload-…` | journals of uploads that were interrupted; the file key is sealed under the vault key | sealed |
 //! | `keyring`, `sealed-…` | with [`crate::store::SealedStore`]: seed, session and account key, sealed under keys of a keyring | sealed |
 //! | `uploads` | files that were uploaded, so that a second time is noticed | no |

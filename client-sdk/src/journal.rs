@@ -2,7 +2,7 @@
 //! part is first sent. A resumed upload seals the same bytes again, or finds that the file has changed.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -44,7 +44,7 @@ impl Look {
 }
 
 /// Names the journal of one path: the same command again finds it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct JournalName(Digest);
 
 impl JournalName {
@@ -57,13 +57,35 @@ impl JournalName {
         format!("upload-{}", self.0)
     }
 
+    /// What stands for the path.
+    pub(crate) fn digest(self) -> Digest {
+        self.0
+    }
+
     fn segment(self, index: u32) -> String {
         format!("upload-{}-{}", self.0, index / SEGMENT)
     }
 
     /// One upload of a path at a time. Few lock files for many paths: another path may wait, too, now and then.
     pub(crate) async fn lock(self, device: &Device) -> Result<Box<dyn StoreGuard>> {
-        device.lock(&format!("upload-{:02x}", self.0.as_bytes()[0])).await
+        device.lock(&self.lock_name()).await
+    }
+
+    fn lock_name(self) -> String {
+        format!("upload-{:02x}", self.0.as_bytes()[0])
+    }
+
+    /// The locks of several paths, always in one order: so two that hold some never wait for each other.
+    pub(crate) async fn lock_all(
+        names: impl Iterator<Item = Self>,
+        device: &Device,
+    ) -> Result<Vec<Box<dyn StoreGuard>>> {
+        let wanted: BTreeSet<String> = names.map(Self::lock_name).collect();
+        let mut guards = Vec::with_capacity(wanted.len());
+        for name in wanted {
+            guards.push(device.lock(&name).await?);
+        }
+        Ok(guards)
     }
 }
 
@@ -116,6 +138,11 @@ impl Journal {
         Ok(Some(Self { name, look, file_id, file_key, segments, digests }))
     }
 
+    /// Whether an upload of this path by parts was interrupted.
+    pub(crate) fn is_under_way(device: &Device, name: JournalName) -> Result<bool> {
+        Ok(device.load::<Head>(&name.blob())?.is_some())
+    }
+
     /// The digest under which a part was sealed before.
     pub(crate) fn digest(&self, index: u32) -> Option<Digest> {
         self.digests.get(&index).copied()
@@ -158,13 +185,16 @@ fn purpose(file_id: &FileId) -> [&[u8]; 2] {
 
 /// A file that was uploaded from this device.
 #[derive(Clone, Serialize, Deserialize)]
-struct Remembered {
-    name: Digest,
-    look: Look,
-    file_id: FileId,
+pub(crate) struct Remembered {
+    pub name: Digest,
+    pub look: Look,
+    pub file_id: FileId,
     /// Of content and note, if it was uploaded by [`crate::SignedIn::deliver`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    fingerprint: Option<Digest>,
+    pub fingerprint: Option<Digest>,
+    /// The upload of many that it belongs to, while that has not ended well: to be given again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Digest>,
 }
 
 /// What was uploaded from a path before.
@@ -178,40 +208,57 @@ pub enum Before {
     Other(FileId),
 }
 
-/// The id under which this very file was uploaded before.
-pub(crate) fn uploaded_as(device: &Device, name: JournalName, look: &Look) -> Result<Option<FileId>> {
-    let known = find(device, name)?;
-    Ok(known.filter(|file| file.look == *look).map(|file| file.file_id))
+/// Everything that was uploaded from this device, as far as it is remembered.
+pub(crate) struct Known(HashMap<Digest, Remembered>);
+
+impl Known {
+    /// As of now. Whoever relies on it holds the locks of the names that they ask for.
+    pub(crate) fn load(device: &Device) -> Result<Self> {
+        let known: Vec<Remembered> = device.load(UPLOADS)?.unwrap_or_default();
+        Ok(Self(known.into_iter().map(|file| (file.name, file)).collect()))
+    }
+
+    /// What was uploaded from this path and has not changed since.
+    pub(crate) fn unchanged(&self, name: JournalName, look: &Look) -> Option<&Remembered> {
+        self.0.get(&name.0).filter(|file| file.look == *look)
+    }
+
+    /// What was uploaded from this path, compared with content and note of now.
+    pub(crate) fn before(&self, name: JournalName, fingerprint: Digest) -> Before {
+        match self.0.get(&name.0) {
+            None => Before::Nothing,
+            Some(file) if file.fingerprint == Some(fingerprint) => Before::Same(file.file_id),
+            Some(file) => Before::Other(file.file_id),
+        }
+    }
+
+    /// The file that was last uploaded from this path.
+    pub(crate) fn file_id(&self, name: JournalName) -> Option<FileId> {
+        self.0.get(&name.0).map(|file| file.file_id)
+    }
 }
 
-/// What was uploaded from this path, compared with content and note of now.
-pub(crate) fn before(device: &Device, name: JournalName, fingerprint: Digest) -> Result<Before> {
-    Ok(match find(device, name)? {
-        None => Before::Nothing,
-        Some(file) if file.fingerprint == Some(fingerprint) => Before::Same(file.file_id),
-        Some(file) => Before::Other(file.file_id),
-    })
-}
-
-fn find(device: &Device, name: JournalName) -> Result<Option<Remembered>> {
-    let known: Vec<Remembered> = device.load(UPLOADS)?.unwrap_or_default();
-    Ok(known.into_iter().rfind(|file| file.name == name.0))
-}
-
-/// Remembers an upload; the oldest are forgotten in time.
-pub(crate) async fn remember(
-    device: &Device,
-    name: JournalName,
-    look: Look,
-    file_id: FileId,
-    fingerprint: Option<Digest>,
-) -> Result<()> {
+/// Remembers uploads; the oldest are forgotten in time.
+pub(crate) async fn remember(device: &Device, files: Vec<Remembered>) -> Result<()> {
     let _guard = device.lock(UPLOADS).await?;
     let mut known: Vec<Remembered> = device.load(UPLOADS)?.unwrap_or_default();
-    known.retain(|file| file.name != name.0);
-    known.push(Remembered { name: name.0, look, file_id, fingerprint });
+    let names: BTreeSet<Digest> = files.iter().map(|file| file.name).collect();
+    known.retain(|file| !names.contains(&file.name));
+    known.extend(files);
     let excess = known.len().saturating_sub(REMEMBERED);
     known.drain(..excess);
+    device.save(UPLOADS, &known)
+}
+
+/// An upload of many has ended well: given again, it is another one.
+pub(crate) async fn end_run(device: &Device, run: Digest) -> Result<()> {
+    let _guard = device.lock(UPLOADS).await?;
+    let mut known: Vec<Remembered> = device.load(UPLOADS)?.unwrap_or_default();
+    let mut of_run = known.iter_mut().filter(|file| file.run == Some(run)).peekable();
+    if of_run.peek().is_none() {
+        return Ok(());
+    }
+    of_run.for_each(|file| file.run = None);
     device.save(UPLOADS, &known)
 }
 
@@ -251,20 +298,28 @@ mod tests {
         assert!(load_segment(&device, name, 256).unwrap().is_empty());
     }
 
+    fn remembered(name: JournalName, look: &Look, file_id: FileId) -> Remembered {
+        Remembered { name: name.digest(), look: look.clone(), file_id, fingerprint: None, run: None }
+    }
+
     #[tokio::test]
     async fn an_uploaded_file_is_remembered_until_it_changes() {
         let device = Device::new(Arc::new(MemoryStore::new()));
         let name = JournalName::of(Path::new("a"));
         let (look, other) = (Look::new(7, UNIX_EPOCH), Look::new(8, UNIX_EPOCH));
         let file_id = FileId::random();
-        remember(&device, name, look.clone(), file_id, None).await.unwrap();
-        assert_eq!(uploaded_as(&device, name, &look).unwrap(), Some(file_id));
-        assert_eq!(uploaded_as(&device, name, &other).unwrap(), None);
-        assert_eq!(uploaded_as(&device, JournalName::of(Path::new("b")), &look).unwrap(), None);
+        let found = |name: JournalName, look: &Look| {
+            Known::load(&device).unwrap().unchanged(name, look).map(|file| file.file_id)
+        };
+        remember(&device, vec![remembered(name, &look, FileId::random())]).await.unwrap();
+        remember(&device, vec![remembered(name, &look, file_id)]).await.unwrap();
+        assert_eq!(found(name, &look), Some(file_id));
+        assert_eq!(found(name, &other), None);
+        assert_eq!(found(JournalName::of(Path::new("b")), &look), None);
         forget(&device, FileId::random()).await.unwrap();
-        assert_eq!(uploaded_as(&device, name, &look).unwrap(), Some(file_id));
+        assert_eq!(found(name, &look), Some(file_id));
         forget(&device, file_id).await.unwrap();
-        assert_eq!(uploaded_as(&device, name, &look).unwrap(), None);
+        assert_eq!(found(name, &look), None);
     }
 
     #[tokio::test]
@@ -272,13 +327,31 @@ mod tests {
         let device = Device::new(Arc::new(MemoryStore::new()));
         let (name, look) = (JournalName::of(Path::new("a")), Look::new(7, UNIX_EPOCH));
         let (content, other) = (Digest::new([1; 32]), Digest::new([2; 32]));
-        assert_eq!(before(&device, name, content).unwrap(), Before::Nothing);
+        let before = |fingerprint| Known::load(&device).unwrap().before(name, fingerprint);
+        assert_eq!(before(content), Before::Nothing);
         let file_id = FileId::random();
-        remember(&device, name, look.clone(), file_id, None).await.unwrap();
-        assert_eq!(before(&device, name, content).unwrap(), Before::Other(file_id));
-        remember(&device, name, look, file_id, Some(content)).await.unwrap();
-        assert_eq!(before(&device, name, content).unwrap(), Before::Same(file_id));
-        assert_eq!(before(&device, name, other).unwrap(), Before::Other(file_id));
+        let mut file = remembered(name, &look, file_id);
+        remember(&device, vec![file.clone()]).await.unwrap();
+        assert_eq!(before(content), Before::Other(file_id));
+        file.fingerprint = Some(content);
+        remember(&device, vec![file]).await.unwrap();
+        assert_eq!(before(content), Before::Same(file_id));
+        assert_eq!(before(other), Before::Other(file_id));
+    }
+
+    #[tokio::test]
+    async fn files_belong_to_their_run_until_it_ends() {
+        let device = Device::new(Arc::new(MemoryStore::new()));
+        let (run, other, look) = (Digest::new([1; 32]), Digest::new([2; 32]), Look::new(7, UNIX_EPOCH));
+        let named = |name: &str, run| {
+            let name = JournalName::of(Path::new(name));
+            Remembered { run: Some(run), ..remembered(name, &look, FileId::random()) }
+        };
+        remember(&device, vec![named("a", run), named("b", run), named("c", other)]).await.unwrap();
+        end_run(&device, run).await.unwrap();
+        let known = Known::load(&device).unwrap();
+        let run_of = |name: &str| known.unchanged(JournalName::of(Path::new(name)), &look).unwrap().run;
+        assert_eq!([run_of("a"), run_of("b"), run_of("c")], [None, None, Some(other)]);
     }
 
     #[test]

@@ -111,6 +111,7 @@
 //! | [`SignedIn::invite`] | an invite may exist whose code nobody saw: invite again, the new one takes its place |
 //! | [`SignedIn::certify_accepted`] | some of those who accepted are certified; the others are the next time |
 //! | [`SignedIn::upload_path`], [`deliver`](SignedIn::deliver) | parts that arrived are not sent again by the same call |
+//! | [`SignedIn::upload_many`], [`deliver_many`](SignedIn::deliver_many) | files and shares that arrived are found again by the same call, also where no answer came |
 //! | [`SignedIn::upload`] | no file; what had arrived is cleared away by the server in time. Dropped at the very end, the file may exist: [`SignedIn::files`] tells |
 //! | [`SignedIn::share`], [`unshare`](SignedIn::unshare) | some recipients may be done; their records wait in the outbox and are the same when repeated |
 //! | [`SignedIn::remove`] | the file may be gone already; again is fine |
@@ -146,6 +147,7 @@ mod key_login;
 mod list;
 mod log_sync;
 mod login;
+mod many;
 mod new_account;
 mod outbox;
 mod pages;
@@ -161,6 +163,7 @@ mod server;
 mod server_url;
 mod session;
 mod share;
+mod share_many;
 mod signed_in;
 mod sink;
 mod source;
@@ -187,6 +190,7 @@ pub use invite::{Admitted, Admitting, Certified, InviteRequest, NewInvite};
 pub use join::InvitePreview;
 pub use journal::Before;
 pub use list::{FileInfo, OwnFile, Page, ReceiptInfo, Rejected, ShareInfo, SharedFile};
+pub use many::{OnDone, Sent};
 pub use new_account::NewAccount;
 pub use progress::{OnProgress, Progress};
 pub use recover::Recovery;

@@ -3,7 +3,9 @@
 //! claim one place.
 
 use sealpost_api::{
+    batch::{FileShare, FileShareResults, ShareFiles},
     file::{ShareFile, ShareResults, UnshareFile},
+    problem::Problem,
     routes,
 };
 use sealpost_crypto::{id::FileId, record::RawRecord, share::SealedShare, vault::PairKey};
@@ -14,6 +16,9 @@ use crate::{
     server::Call,
     signed_in::Inner,
 };
+
+/// Blob of the shares that one request carries.
+const BATCH: &str = "outbox-batch";
 
 /// A signed record on its way.
 #[derive(Clone, Serialize, Deserialize)]
@@ -36,11 +41,39 @@ impl Inner {
     /// Sends again what an interrupted run may not have delivered. Whether the server takes it or has another
     /// record in its place, the pair's history tells afterwards.
     pub(crate) async fn resend_pair_record(&self, key: &PairKey) -> Result<()> {
+        if let Some(shares) = self.device.load::<Vec<FileShare>>(BATCH)?
+            && let Err(error) = self.deliver_shares(shares).await
+            && !is_decided(&error)
+        {
+            return Err(error);
+        }
         let Some(record) = self.device.load::<Outgoing>(&blob(key))? else { return Ok(()) };
         match self.post_pair_record(record).await {
             Err(error) if !is_decided(&error) => Err(error),
             _ => self.device.remove(&blob(key)),
         }
+    }
+
+    /// Keeps shares of many files, sends them in one request, and forgets them once the server has decided about them.
+    /// What it said, in their order: `None` where it took the share.
+    pub(crate) async fn send_shares(&self, shares: Vec<FileShare>) -> Result<Vec<Option<Problem>>> {
+        self.device.save(BATCH, &shares)?;
+        self.deliver_shares(shares).await
+    }
+
+    async fn deliver_shares(&self, shares: Vec<FileShare>) -> Result<Vec<Option<Problem>>> {
+        let count = shares.len();
+        let request = ShareFiles { shares };
+        let answer: Result<FileShareResults> =
+            self.caller.post(Call::new(routes::SHARE_FILES, &[]), &request).await;
+        let outcome = match answer {
+            Ok(answer) if answer.results.len() != count => Err(undecided()),
+            answer => answer.map(|answer| answer.results.into_iter().map(|result| result.problem).collect()),
+        };
+        if outcome.as_ref().map_or_else(is_decided, |_: &Vec<_>| true) {
+            self.device.remove(BATCH)?;
+        }
+        outcome
     }
 
     async fn post_pair_record(&self, record: Outgoing) -> Result<()> {

@@ -5,7 +5,9 @@ use sealpost_crypto::{
     email::EmailAddress,
     id::{FileId, UserId},
     log::Log,
+    manifest::VerifiedManifest,
     pair::{PairEntry, PairState},
+    secret::FileKey,
     share::{self, SealedShare, ShareRequest},
     vault::PairKey,
 };
@@ -22,7 +24,7 @@ use crate::{
 };
 
 /// How often a record is signed for the next place after another of ours got in first.
-const ATTEMPTS: u32 = 16;
+pub(crate) const ATTEMPTS: u32 = 16;
 
 /// How long and how often a share may be used. The server enforces it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -96,11 +98,21 @@ impl SignedIn {
 impl Inner {
     /// One of our own files, verified.
     pub(crate) async fn own_file(&self, log: &Log, file_id: FileId) -> Result<OpenFile> {
+        self.own_file_by(log, &mut Pairs::default(), file_id).await
+    }
+
+    /// The same for who looks at several: their common history is synced once.
+    pub(crate) async fn own_file_by(
+        &self,
+        log: &Log,
+        pairs: &mut Pairs,
+        file_id: FileId,
+    ) -> Result<OpenFile> {
         let view: Result<FileView> = self.caller.get(Call::new(routes::FILE, &[&file_id])).await;
         let view =
             view.map_err(|error| if error.kind() == ErrorKind::NotFound { not_ours() } else { error })?;
         let claimed = Claimed { file_id, ..Claimed::from(&view) };
-        let file = self.open_file(log, &mut Pairs::default(), claimed).await?;
+        let file = self.open_file(log, pairs, claimed).await?;
         if file.share.context().sender == self.profile.user_id {
             return Ok(file);
         }
@@ -128,7 +140,8 @@ impl Inner {
             let recipient = self.recipient(&log, directory, email)?;
             let mut pair = self.sent_pair(&log, recipient).await?;
             let key = PairKey { sender: self.profile.user_id, recipient };
-            let (sealed, entry) = self.seal_share(&log, file, recipient, &pair, terms)?;
+            let granted = (file.share.manifest(), &file.file_key);
+            let (sealed, entry) = self.seal_share(&log, granted, recipient, &pair, terms)?;
             match self
                 .send_pair_record(&key, Outgoing::Share { file_id: file.file_id(), share: sealed })
                 .await
@@ -144,10 +157,10 @@ impl Inner {
         Err(too_many_conflicts())
     }
 
-    fn seal_share(
+    pub(crate) fn seal_share(
         &self,
         log: &Log,
-        file: &OpenFile,
+        (manifest, file_key): (&VerifiedManifest, &FileKey),
         recipient: UserId,
         pair: &PairState,
         terms: Terms,
@@ -155,8 +168,8 @@ impl Inner {
         let recipient =
             log.active(recipient).ok_or_else(|| Error::internal("the recipient is not active"))?;
         let request = ShareRequest {
-            manifest: file.share.manifest(),
-            file_key: &file.file_key,
+            manifest,
+            file_key,
             recipient,
             pair,
             expiry: terms.expires_at.unwrap_or(0),
@@ -208,7 +221,7 @@ pub(crate) fn check_terms(terms: &Terms) -> Result<()> {
     Ok(())
 }
 
-fn too_many_conflicts() -> Error {
+pub(crate) fn too_many_conflicts() -> Error {
     Error::new(ErrorKind::Conflict, "pair_conflict", "other devices keep sharing with the same person")
         .with_hint("Run the same command again.")
 }

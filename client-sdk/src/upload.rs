@@ -2,6 +2,7 @@
 
 mod complete;
 mod resume;
+mod whole;
 
 use std::sync::Arc;
 
@@ -21,6 +22,10 @@ use sealpost_crypto::{
 use tokio::io::AsyncRead;
 
 pub use resume::Again;
+pub(crate) use resume::uploaded_before;
+#[cfg(test)]
+pub(crate) use whole::SMALL;
+pub(crate) use whole::{Batch, UnderWay, Whole, is_small};
 
 use crate::{
     content::{self, SealedPart, Sealing},
@@ -33,7 +38,7 @@ use crate::{
 };
 
 /// Every file begins with this version.
-const FIRST_VERSION: u64 = 1;
+pub(crate) const FIRST_VERSION: u64 = 1;
 
 /// A file that was delivered to the server: complete and durable there.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-use sealpost_client::{Before, Delivered, DeliveryOutcome, DeliveryStatus, SignedIn, Terms};
+use sealpost_client::{Before, Delivered, DeliveryOutcome, DeliveryStatus, Error, SignedIn, Terms};
 
 use self::{
     list::{MAX_LIST_BYTES, Problem, RowText},
@@ -40,14 +40,12 @@ pub async fn run(args: DeliverArgs, context: &Context) -> Outcome {
     let mut run = Run { context, session, dry_run: args.dry_run, summary: DeliverySummary::default() };
     let rows = jobs.iter().map(|job| job.rows.len()).sum();
     let mut items = Items::new(rows);
-    let mut jobs = jobs.iter();
-    for job in jobs.by_ref() {
-        if let ControlFlow::Break(failure) = run.job(job, &mut items).await? {
-            items.fail(&job.delivery.path.display().to_string(), failure);
-            break;
-        }
-    }
-    jobs.try_for_each(|job| run.skip(job))?;
+    let told = if args.dry_run {
+        run.foresee(&jobs, &mut items).await?
+    } else {
+        run.deliver(&jobs, &mut items).await?
+    };
+    jobs[told..].iter().try_for_each(|job| run.skip(job))?;
     context.printer.note(&run.summary.human());
     items.finish(&context.printer)
 }
@@ -110,16 +108,49 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Does one file. Its failure and its recipients' failures are kept for the end and do not stop the others;
-    /// one that would be everybody's breaks the run off.
-    async fn job(&mut self, job: &Job, items: &mut Items) -> Outcome<ControlFlow<Failure>> {
-        let path = job.delivery.path.display().to_string();
-        let outcome = if self.dry_run {
-            self.session.foresee(&job.delivery).await
-        } else {
-            let meter = Meter::new(&self.context.printer, &path);
-            self.session.deliver(&job.delivery, &meter.callback()).await
+    /// Does every file; how many were told of.
+    async fn deliver(&mut self, jobs: &[Job], items: &mut Items) -> Outcome<usize> {
+        let deliveries: Vec<_> = jobs.iter().map(|job| job.delivery.clone()).collect();
+        let label = match jobs {
+            [only] => only.delivery.path.display().to_string(),
+            several => count(several.len() as u64, "file"),
         };
+        let meter = Meter::new(&self.context.printer, &label);
+        let session = self.session.clone();
+        let (mut told, mut printed) = (0, Ok(()));
+        let mut done = |at: usize, outcome: Result<Delivered, Error>| {
+            told = at + 1;
+            match self.tell(&jobs[at], outcome, items) {
+                Ok(flow) => flow,
+                Err(failure) => {
+                    printed = Err(failure);
+                    ControlFlow::Break(())
+                }
+            }
+        };
+        session.deliver_many(&deliveries, &meter.callback(), &mut done).await?;
+        printed.map(|()| told)
+    }
+
+    /// What [`Run::deliver`] would do.
+    async fn foresee(&mut self, jobs: &[Job], items: &mut Items) -> Outcome<usize> {
+        for (at, job) in jobs.iter().enumerate() {
+            let outcome = self.session.foresee(&job.delivery).await;
+            if self.tell(job, outcome, items)?.is_break() {
+                return Ok(at + 1);
+            }
+        }
+        Ok(jobs.len())
+    }
+
+    /// Tells what became of one file. Its failure and its recipients' failures are kept for the end and do not stop the
+    /// others; one that would be everybody's breaks the run off.
+    fn tell(
+        &mut self,
+        job: &Job,
+        outcome: Result<Delivered, Error>,
+        items: &mut Items,
+    ) -> Outcome<ControlFlow<()>> {
         let failure = match outcome {
             Ok(delivered) => return self.show(job, delivered, items).map(ControlFlow::Continue),
             Err(error) => Failure::from(error),
@@ -128,11 +159,9 @@ impl Run<'_> {
             self.summary.failed += 1;
             self.context.printer.show(&DeliveredRow::failed(row, None, &failure))?;
         }
-        if concerns_all(&failure) {
-            return Ok(ControlFlow::Break(failure));
-        }
-        items.fail(&path, failure);
-        Ok(ControlFlow::Continue(()))
+        let is_everybodys = concerns_all(&failure);
+        items.fail(&job.delivery.path.display().to_string(), failure);
+        Ok(if is_everybodys { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
     fn show(&mut self, job: &Job, delivered: Delivered, items: &mut Items) -> Outcome {

@@ -48,7 +48,8 @@ pub async fn share(
     Ok(outcomes.into_iter().map(|outcome| entry(outcome, terms, items)).collect())
 }
 
-fn entry(outcome: ShareOutcome, terms: Terms, items: &mut Items) -> SharedWith {
+/// What became of one recipient; a failure goes to `items` too.
+pub fn entry(outcome: ShareOutcome, terms: Terms, items: &mut Items) -> SharedWith {
     let email = outcome.email.to_string();
     match outcome.result {
         Ok(_) => {

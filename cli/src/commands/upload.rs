@@ -2,9 +2,13 @@
 
 mod paths;
 
-use std::{io, path::Path};
+use std::{
+    io,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
-use sealpost_client::{Again, EmailAddress, NewFile, SignedIn, Terms, Uploaded as Stored};
+use sealpost_client::{Again, EmailAddress, Error, NewFile, Sent, SignedIn, Terms, Uploaded as Stored};
 use tokio::{
     fs::File,
     io::{AsyncSeekExt, AsyncWriteExt, stdin},
@@ -15,11 +19,11 @@ use crate::{
     args::UploadArgs,
     commands::{
         items::Items,
-        share::{distinct, share, terms},
+        share::{distinct, entry, share, terms},
     },
     context::Context,
     failure::{Failure, Outcome},
-    output::{ItemError, SharedWith, Uploaded, Uploads},
+    output::{ItemError, SharedWith, Uploaded, Uploads, count},
     progress::Meter,
     prompt::Prompter,
 };
@@ -47,38 +51,62 @@ pub async fn run(args: UploadArgs, context: &Context) -> Outcome {
     };
     let mut items = Items::new(sources.len().max(delivery.recipients.len()));
     let mut files = Vec::with_capacity(sources.len());
-    for source in &sources {
-        files.push(delivery.deliver(source, &mut items).await);
+    // Standard input has its turn between the files before it and those after.
+    for run in sources.split_inclusive(|source| matches!(source, Source::Stdin)) {
+        files.extend(delivery.deliver(run, &mut items).await?);
     }
     context.printer.show(&Uploads { files })?;
     items.finish(&context.printer)
 }
 
 impl Delivery<'_> {
-    /// One file's failure does not stop the others.
-    async fn deliver(&self, source: &Source, items: &mut Items) -> Uploaded {
-        let uploaded = match source {
-            Source::Stdin => self.upload_stdin().await,
-            Source::File(path) => self.upload_file(path).await,
-        };
-        let name = match source {
-            Source::Stdin => self.stdin_name.clone(),
-            Source::File(path) => path.display().to_string(),
-        };
-        match uploaded {
-            Ok(file) => self.share(file, items).await,
-            Err(failure) => {
-                let error = Some(ItemError::from(&failure));
-                items.fail(&name, failure);
-                Uploaded { file_id: None, name, size: 0, shares: Vec::new(), error }
-            }
+    /// Files, and perhaps standard input after them. One's failure does not stop the others.
+    async fn deliver(&self, sources: &[Source], items: &mut Items) -> Outcome<Vec<Uploaded>> {
+        let paths = sources.iter().filter_map(|source| match source {
+            Source::File(path) => Some(path.clone()),
+            Source::Stdin => None,
+        });
+        let paths: Vec<PathBuf> = paths.collect();
+        let mut uploaded =
+            if paths.is_empty() { Vec::new() } else { self.upload_files(&paths, items).await? };
+        if uploaded.len() < sources.len() {
+            uploaded.push(match self.upload_stdin().await {
+                Ok(file) => self.share(file, items).await,
+                Err(failure) => failed(&self.stdin_name, failure, items),
+            });
         }
+        Ok(uploaded)
     }
 
-    async fn upload_file(&self, path: &Path) -> Outcome<Stored> {
+    async fn upload_files(&self, paths: &[PathBuf], items: &mut Items) -> Outcome<Vec<Uploaded>> {
         let again = if self.context.prompter.says_yes() { Again::Allow } else { Again::Refuse };
-        let meter = Meter::new(&self.context.printer, &path.display().to_string());
-        Ok(self.session.upload_path(path, &self.note, again, &meter.callback()).await?)
+        let recipients: Vec<_> = self.recipients.iter().map(|email| (email.clone(), self.terms)).collect();
+        let delivery = |path: &PathBuf| sealpost_client::Delivery {
+            path: path.clone(),
+            note: self.note.clone(),
+            recipients: recipients.clone(),
+        };
+        let deliveries: Vec<_> = paths.iter().map(delivery).collect();
+        let label = match paths {
+            [only] => only.display().to_string(),
+            several => count(several.len() as u64, "file"),
+        };
+        let meter = Meter::new(&self.context.printer, &label);
+        let mut uploaded = Vec::with_capacity(paths.len());
+        let mut done = |at: usize, sent: Result<Sent, Error>| {
+            uploaded.push(match sent {
+                Ok(sent) => self.sent(sent, items),
+                Err(error) => failed(&paths[at].display().to_string(), error.into(), items),
+            });
+            ControlFlow::Continue(())
+        };
+        self.session.upload_many(&deliveries, again, &meter.callback(), &mut done).await?;
+        Ok(uploaded)
+    }
+
+    fn sent(&self, sent: Sent, items: &mut Items) -> Uploaded {
+        let shares = sent.shares.into_iter().map(|outcome| entry(outcome, self.terms, items)).collect();
+        shown(sent.file, shares)
     }
 
     async fn upload_stdin(&self) -> Outcome<Stored> {
@@ -96,13 +124,7 @@ impl Delivery<'_> {
 
     async fn share(&self, file: Stored, items: &mut Items) -> Uploaded {
         let shares = if self.recipients.is_empty() { Vec::new() } else { self.shares(&file, items).await };
-        Uploaded {
-            file_id: Some(file.file_id.to_string()),
-            name: file.file.name,
-            size: file.file.size,
-            shares,
-            error: None,
-        }
+        shown(file, shares)
     }
 
     async fn shares(&self, file: &Stored, items: &mut Items) -> Vec<SharedWith> {
@@ -116,6 +138,22 @@ impl Delivery<'_> {
             }
         }
     }
+}
+
+fn shown(file: Stored, shares: Vec<SharedWith>) -> Uploaded {
+    Uploaded {
+        file_id: Some(file.file_id.to_string()),
+        name: file.file.name,
+        size: file.file.size,
+        shares,
+        error: None,
+    }
+}
+
+fn failed(name: &str, failure: Failure, items: &mut Items) -> Uploaded {
+    let error = Some(ItemError::from(&failure));
+    items.fail(name, failure);
+    Uploaded { file_id: None, name: name.to_owned(), size: 0, shares: Vec::new(), error }
 }
 
 /// The size must be known before the first byte is sealed, so a pipe goes to an unnamed file first, which

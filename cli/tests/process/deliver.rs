@@ -69,6 +69,19 @@ fn killed_after(world: &World, list: &str, lines: usize) -> Vec<Value> {
     seen
 }
 
+/// Kills (SIGKILL) while files that were sent together wait for their answer.
+fn killed_in_a_batch(world: &World, list: &str) {
+    let mut command = world.ops.command(&["deliver", list, "--json"]);
+    command.current_dir(world.folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let journal = world.ops.path.join("state/batch");
+    while !journal.exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 #[test]
 fn a_months_delivery_survives_being_killed_and_is_not_sent_twice() {
     let world = World::new();
@@ -77,6 +90,7 @@ fn a_months_delivery_survives_being_killed_and_is_not_sent_twice() {
     let (content, expected) = monthly(&world);
     let list = world.file("november.csv", content.as_bytes());
 
+    killed_in_a_batch(&world, &list);
     assert_eq!(killed_after(&world, &list, 7).len(), 7);
     killed_after(&world, &list, 20);
     let second = deliver(&world, &list).ok();

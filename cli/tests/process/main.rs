@@ -9,6 +9,7 @@ mod durability;
 mod evidence;
 mod keyring;
 mod kills;
+mod many;
 mod people;
 mod readme;
 mod recovery;

@@ -32,7 +32,7 @@ impl Inner {
     /// Signs manifest and self share, and makes the file exist. When another of our uploads took the place of
     /// the self share: sync, sign for the next place.
     pub(super) async fn complete(&self, fresh: &Fresh, digests: &[Digest], metadata: Vec<u8>) -> Result<()> {
-        let manifest = self.sign_manifest(fresh, digests, &metadata).await?;
+        let manifest = self.sign_manifest(&*self.ops_log().await?, fresh, digests, &metadata)?;
         let me = self.profile.user_id;
         let _guard = self.signing().await?;
         for _ in 0..ATTEMPTS {
@@ -58,13 +58,13 @@ impl Inner {
             .with_hint("Run the same command again."))
     }
 
-    async fn sign_manifest(
+    pub(super) fn sign_manifest(
         &self,
+        log: &Log,
         fresh: &Fresh,
         digests: &[Digest],
         metadata: &[u8],
     ) -> Result<VerifiedManifest> {
-        let log = self.ops_log().await?;
         let draft = ManifestDraft {
             file_id: fresh.place.file_id,
             version: fresh.place.version,
@@ -78,7 +78,7 @@ impl Inner {
         Ok(manifest::sign(&log.ops_signer(&self.account)?, draft)?)
     }
 
-    fn share_with_self(
+    pub(super) fn share_with_self(
         &self,
         log: &Log,
         fresh: &Fresh,

@@ -13,7 +13,8 @@ use super::{FIRST_VERSION, Fresh, Uploaded};
 use crate::{
     content::{self, SealedPart},
     error::{Error, ErrorKind, Result},
-    journal::{self, Before, Journal, JournalName, Look},
+    journal::{self, Before, Journal, JournalName, Known, Look, Remembered},
+    many::Way,
     progress::{Meter, OnProgress},
     signed_in::{Inner, SignedIn},
     source::{NewFile, Source},
@@ -37,13 +38,16 @@ pub(crate) struct OnDisk<'a> {
     what: NewFile,
     /// Of content and note, where it is known.
     fingerprint: Option<Digest>,
+    /// The upload of many that it belongs to.
+    run: Option<Digest>,
 }
 
 impl<'a> OnDisk<'a> {
     async fn open(path: &'a Path, note: &str) -> Result<Self> {
         let source = Source::open(path).await?;
         let look = Look::new(source.size, source.modified);
-        Ok(Self { path, name: JournalName::of(path), look, what: source.describe(note), fingerprint: None })
+        let (name, what) = (JournalName::of(path), source.describe(note));
+        Ok(Self { path, name, look, what, fingerprint: None, run: None })
     }
 }
 
@@ -61,16 +65,11 @@ impl SignedIn {
         again: Again,
         report: OnProgress<'_>,
     ) -> Result<Uploaded> {
-        let inner = &self.inner;
-        let file = OnDisk::open(path, note).await?;
-        drop(inner.ops_log().await?);
-        let _guard = file.name.lock(&inner.device).await?;
-        if again == Again::Refuse
-            && let Some(file_id) = journal::uploaded_as(&inner.device, file.name, &file.look)?
-        {
-            return Err(uploaded_before(path, &file_id.to_string()));
+        let way = Way::Upload { again, run: None };
+        match self.inner.upload_resumed(path, note, way).await? {
+            Some((_, uploaded)) => Ok(uploaded),
+            None => self.inner.upload_by_parts(path, note, again, None, report).await,
         }
-        inner.upload_on_disk(file, report).await
     }
 }
 
@@ -83,6 +82,28 @@ struct Announced {
 }
 
 impl Inner {
+    /// [`SignedIn::upload_path`], perhaps as one of many. What an interrupted `run` has uploaded already is found again.
+    pub(crate) async fn upload_by_parts(
+        &self,
+        path: &Path,
+        note: &str,
+        again: Again,
+        run: Option<Digest>,
+        report: OnProgress<'_>,
+    ) -> Result<Uploaded> {
+        let file = OnDisk { run, ..OnDisk::open(path, note).await? };
+        drop(self.ops_log().await?);
+        let _guard = file.name.lock(&self.device).await?;
+        let known = Known::load(&self.device)?;
+        match known.unchanged(file.name, &file.look) {
+            Some(known) if run.is_some() && known.run == run => {
+                Ok(Uploaded { file_id: known.file_id, version: FIRST_VERSION, file: file.what })
+            }
+            Some(known) if again == Again::Refuse => Err(uploaded_before(path, known.file_id)),
+            _ => self.upload_on_disk(file, report).await,
+        }
+    }
+
     /// Uploads the file unless this very content was uploaded from its path before with the same note. Gives what
     /// was found, and the file's id.
     pub(crate) async fn upload_once(
@@ -91,11 +112,14 @@ impl Inner {
         note: &str,
         report: OnProgress<'_>,
     ) -> Result<(Before, FileId)> {
+        if let Some((before, uploaded)) = self.upload_resumed(path, note, Way::Deliver).await? {
+            return Ok((before, uploaded.file_id));
+        }
         let mut file = OnDisk::open(path, note).await?;
         drop(self.ops_log().await?);
         let _guard = file.name.lock(&self.device).await?;
         let fingerprint = self.fingerprint(path, note).await?;
-        match journal::before(&self.device, file.name, fingerprint)? {
+        match Known::load(&self.device)?.before(file.name, fingerprint) {
             Before::Same(file_id) => Ok((Before::Same(file_id), file_id)),
             before => {
                 file.fingerprint = Some(fingerprint);
@@ -107,10 +131,10 @@ impl Inner {
     /// What [`Inner::upload_once`] would find; sends nothing.
     pub(crate) async fn uploaded_before(&self, path: &Path, note: &str) -> Result<Before> {
         let fingerprint = self.fingerprint(path, note).await?;
-        journal::before(&self.device, JournalName::of(path), fingerprint)
+        Ok(Known::load(&self.device)?.before(JournalName::of(path), fingerprint))
     }
 
-    async fn fingerprint(&self, path: &Path, note: &str) -> Result<Digest> {
+    pub(crate) async fn fingerprint(&self, path: &Path, note: &str) -> Result<Digest> {
         let source = Source::open(path).await?;
         content::fingerprint(source.file, note, &self.account.keys().vault).await
     }
@@ -127,7 +151,9 @@ impl Inner {
             journal
         };
         let file_id = fresh.place.file_id;
-        journal::remember(&self.device, file.name, file.look, file_id, file.fingerprint).await?;
+        let OnDisk { name, look, fingerprint, run, .. } = file;
+        let remembered = Remembered { name: name.digest(), look, file_id, fingerprint, run };
+        journal::remember(&self.device, vec![remembered]).await?;
         journal.discard(&self.device)?;
         Ok(Uploaded { file_id, version: FIRST_VERSION, file: file.what })
     }
@@ -233,13 +259,14 @@ impl Inner {
     }
 }
 
-fn uploaded_before(path: &Path, file_id: &str) -> Error {
+/// It is there already, and was not to be uploaded a second time.
+pub(crate) fn uploaded_before(path: &Path, file_id: FileId) -> Error {
     let message = format!("{} was uploaded before, as {file_id}, and has not changed since", path.display());
     Error::new(ErrorKind::Conflict, "already_uploaded", message).with_hint(format!(
         "Share it with `sealpost share {file_id} EMAIL`, or upload it a second time with -y."
     ))
 }
 
-fn changed() -> Error {
+pub(super) fn changed() -> Error {
     Error::new(ErrorKind::SourceChanged, "source_changed", "the file has changed since it was first sent")
 }

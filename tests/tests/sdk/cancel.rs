@@ -1,6 +1,6 @@
 //! Futures dropped in the middle, at many points: the same call again ends well, and nothing is lost or doubled.
 
-use std::{future::Future, path::Path, pin::pin};
+use std::{future::Future, ops::ControlFlow, path::Path, pin::pin};
 
 use futures_util::poll;
 use sealpost_client::{Again, Delivery, EmailAddress, FileId, OnProgress, Overwrite, SignedIn, Terms};
@@ -67,6 +67,45 @@ on_every_backend! {
         removed.unwrap();
         assert!(ops.me.files(None).await.unwrap().items.is_empty());
     }
+
+    async fn calls_on_many_files_can_be_dropped_and_repeated(server: TestServer) {
+        let (ops, client) = sdk::organisation(&server).await;
+        let recipients = vec![(client.email.clone(), Terms::default())];
+        let file = |number: usize| {
+            let path = server.scratch().join(format!("file{number}"));
+            std::fs::write(&path, random_bytes(100 * number)).unwrap();
+            Delivery { path, note: "note".into(), recipients: recipients.clone() }
+        };
+        let files: Vec<Delivery> = (0..6).map(file).collect();
+        let (uploads, deliveries) = files.split_at(3);
+        let upload = || async {
+            let mut well = 0;
+            let mut done = |_, sent: sealpost_client::Result<sealpost_client::Sent>| {
+                well += sent.unwrap().shares.iter().filter(|share| share.result.is_ok()).count();
+                ControlFlow::Continue(())
+            };
+            ops.me.upload_many(uploads, Again::Refuse, &|_| {}, &mut done).await.unwrap();
+            well
+        };
+        let (well, dropped) = dropped_again_and_again(upload).await;
+        assert_eq!(well, 3);
+        assert!(dropped > 3, "dropped {dropped} times only");
+        let deliver = || async {
+            let mut well = 0;
+            let mut done = |_, delivered: sealpost_client::Result<sealpost_client::Delivered>| {
+                well += delivered.unwrap().recipients.iter().filter(|outcome| outcome.result.is_ok()).count();
+                ControlFlow::Continue(())
+            };
+            ops.me.deliver_many(deliveries, &|_| {}, &mut done).await.unwrap();
+            well
+        };
+        let (well, dropped) = dropped_again_and_again(deliver).await;
+        assert_eq!(well, 3);
+        assert!(dropped > 3, "dropped {dropped} times only");
+        let own = ops.me.files(None).await.unwrap().items;
+        assert_eq!(own.len(), 6, "each file once");
+        assert!(own.iter().all(|file| file.shares.len() == 1), "each share once");
+    }
 }
 
 /// Never called: that it compiles says that a server may run every operation on any of its threads.
@@ -82,6 +121,11 @@ fn every_future_moves_between_threads(
     moves(me.upload(tokio::io::empty(), sdk::describe("a", b""), quiet));
     moves(me.upload_path(Path::new("a"), "", Again::Refuse, quiet));
     moves(me.deliver(delivery, quiet));
+    moves(async move {
+        let many = std::slice::from_ref(delivery);
+        me.upload_many(many, Again::Refuse, quiet, &mut |_, _| ControlFlow::Continue(())).await?;
+        me.deliver_many(many, quiet, &mut |_, _| ControlFlow::Continue(())).await
+    });
     moves(me.share(file, emails, Terms::default()));
     moves(me.unshare(file, &emails[0]));
     moves(me.files(None));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code fails by panicking")]
 
 mod cancel;
+mod many;
 mod ranges;
 mod surface;
 mod transport;
