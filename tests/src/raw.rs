@@ -9,7 +9,7 @@ mod people;
 
 pub use files::{Stored, Terms, Upload};
 pub use login::SignIn;
-pub use people::{Invitation, Person, found, found_and_join};
+pub use people::{Founding, Invitation, Person, found, found_and_join, founding};
 
 use rand::Rng;
 use sealpost_api::log::LogPage;

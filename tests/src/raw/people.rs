@@ -66,8 +66,29 @@ pub struct Invitation {
     pub api: Api,
 }
 
+/// What founds the organisation, and whose keys it is signed with.
+pub struct Founding {
+    /// The request.
+    pub request: Found,
+    seed: AccountSeed,
+    keys: AccountKeys,
+    bundle: Signed<Bundle>,
+    org_id: OrgId,
+    email: String,
+}
+
 /// Founds the organisation; its first Ops member.
 pub async fn found(server: &TestServer) -> Person {
+    let founding = founding(server).await;
+    let api = server.api();
+    let session: Session = api.call(&routes::ORGANISATION, &[], &founding.request).await.json();
+    let Founding { request, seed, keys, bundle, org_id, email } = founding;
+    let user_id = request.opening.user_id;
+    Person { org_id, user_id, email, seed, keys, bundle, api: api.with(bearer(&session)), session }
+}
+
+/// What founds the organisation, without sending it.
+pub async fn founding(server: &TestServer) -> Founding {
     let api = server.api();
     let info: ServerInfo = api.get(&routes::SERVER, &[]).await.json();
     let (seed, user_id, email) = (AccountSeed::random(), UserId::random(), "ops@example.com".to_owned());
@@ -98,9 +119,7 @@ pub async fn found(server: &TestServer) -> Person {
     let bundle = sign_bundle(&keys, org_id, user_id);
     let registration = registration(&seed, &keys, &bundle, challenge.nonce, true, no_password());
     let request = Found { setup_token, genesis: genesis.into_raw(), opening, registration };
-    let session: Session = api.call(&routes::ORGANISATION, &[], &request).await.json();
-    let api = api.with(bearer(&session));
-    Person { org_id, user_id, email, seed, keys, bundle, api, session }
+    Founding { request, seed, keys, bundle, org_id, email }
 }
 
 /// An Ops member, and a certified client.

@@ -12,6 +12,7 @@ mod limits;
 mod matrix;
 mod people;
 mod python;
+mod repeats;
 mod replacement;
 mod sessions;
 mod shares;
