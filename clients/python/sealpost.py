@@ -179,9 +179,9 @@ class Client:
         """Signs in, and finds itself in the vault's pins and in the log (§9)."""
         self.sign_in()
         answer = self.ask("GET", "/account/vault")
-        version, sealed = answer["version"], unb64(answer["blob"])
-        vault = sealed.open_vault(self.keys.vault, self.org_id, self.user_id, version, sealed)
-        pin = {"version": version, "hash": sha256(sealed)}
+        version, blob = answer["version"], unb64(answer["blob"])
+        vault = sealed.open_vault(self.keys.vault, self.org_id, self.user_id, version, blob)
+        pin = {"version": version, "hash": sha256(blob)}
         old = self.state.setdefault("vault", pin)
         next_one = version == old["version"] + 1 and vault["previous"] == old["hash"]
         require(vault_rollback=pin == old or next_one or version > old["version"] + 1)
@@ -262,7 +262,7 @@ class Client:
         openings = [member["opening"] for member in self.items("/members")]
         for opening in openings:
             require(opening_unknown=opening["user_id"] in self.log.people)
-            p.check_opening(opening, self.log.people[opening["user_id"]].subject)
+            check_opening(opening, self.log.people[opening["user_id"]].subject)
         return {opening["user_id"]: opening["email"] for opening in openings}
 
     def listed(self, file, file_id, senders):

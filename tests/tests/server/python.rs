@@ -45,14 +45,10 @@ const LOCAL_FILE: i32 = 8;
 
 impl Script {
     async fn new(server: &TestServer, of: &Device) -> Self {
-        let seed = AccountSeed::from_slice(&of.blob("seed").unwrap()).unwrap();
-        let org_id: OrgId = of.me.whoami().await.unwrap().org_id;
-        let text = RecoveryKit { seed, org_id, account_key: None }.to_text();
         let folder = server.scratch().join("script");
         std::fs::create_dir_all(&folder).unwrap();
         let kit = folder.join("kit.json");
-        let json = json!({ "words": text.words.as_str(), "organisation": text.organisation.as_str() });
-        std::fs::write(&kit, json.to_string()).unwrap();
+        write_kit(&kit, of).await;
         Self { server: server.url(), kit, folder }
     }
 
@@ -95,6 +91,14 @@ impl Script {
     fn home(&self) -> PathBuf {
         self.folder.join("home")
     }
+}
+
+async fn write_kit(path: &Path, of: &Device) {
+    let seed = AccountSeed::from_slice(&of.blob("seed").unwrap()).unwrap();
+    let org_id: OrgId = of.me.whoami().await.unwrap().org_id;
+    let text = RecoveryKit { seed, org_id, account_key: None }.to_text();
+    let json = json!({ "words": text.words.as_str(), "organisation": text.organisation.as_str() });
+    std::fs::write(path, json.to_string()).unwrap();
 }
 
 fn text(path: &Path) -> &str {
@@ -206,6 +210,26 @@ on_every_backend! {
             .await;
         assert!(script.refused(VERIFICATION_FAILED, one).await.contains("metadata_mismatch"));
     }
+
+    async fn it_refuses_what_a_hostile_server_answers(server: TestServer) {
+        let (ops, client) = sdk::organisation(&server).await;
+        for content in [&content()[..], b"small"] {
+            let file = ops.upload("a.txt", content).await;
+            ops.share(file, &client, Default::default()).await.unwrap();
+        }
+        ops.welcome(&server.url(), "third@example.com").await;
+        let script = Script::new(&server, &client).await;
+        let senders_kit = script.folder.join("sender.json");
+        write_kit(&senders_kit, &ops).await;
+        let hostile = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/hostile.py");
+        let arguments = [text(&folder()), &script.server, text(&script.kit), text(&senders_kit)].map(str::to_owned);
+        let output = python(text(&hostile), arguments.into()).await;
+        assert!(output.status.success(), "{}\n{}", lossy(&output.stdout), lossy(&output.stderr));
+    }
+}
+
+fn lossy(output: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(output)
 }
 
 /// One piece of a part in another's place.
@@ -228,5 +252,16 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 #[tokio::test]
 async fn it_agrees_with_every_vector() {
     let output = python("check_vectors.py", vec![]).await;
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{}", lossy(&output.stdout));
+}
+
+/// What makes it readable in one sitting. README.md there says what it consists of.
+const LINES_OF_A_FILE: usize = 400;
+
+#[test]
+fn it_is_short() {
+    for name in ["protocol.py", "sealed.py", "sealpost.py"] {
+        let lines = std::fs::read_to_string(folder().join(name)).unwrap().lines().count();
+        assert!(lines < LINES_OF_A_FILE, "{name} has {lines} lines");
+    }
 }
