@@ -18,7 +18,7 @@ p.FIELDS["withdraw"] = p.AUTHOR + "file_id"
 LEFT_OUT = {
     "invite": "it invites nobody and joins nothing",
     "words": "it has no command to compare words",
-    "envelope": "it signs in without a password, and the envelope stays closed",
+    "envelope: contents": "it signs in without a password, and the envelope stays closed",
     "opaque": "it signs in without a password",
     "vault: merges, conflicts": "it reads the vault and never writes it",
     "opening: addresses": "it never resolves an address that somebody typed",
@@ -66,6 +66,35 @@ def records():
             record = p.open_record(c["record"], c["expected_type"], unhex(c["key"]))
             require(record.id == c["id"], "another id")
         case(f"records: {c['name']}", c["error"], run)
+
+def wires():
+    """§4.1, §4.2: records that travel in another form than the one; their signatures are good."""
+    key = opener.AccountKeys(bytes(32))
+    fields = {"user_id": p.NOBODY, "subject": p.NONE, "signing_key": p.b64(key.signing_public), "suite": 1,
+              "kem_key": p.b64(key.kem_public), "generation": 1, "nonce": p.NONE, "checkpoint_key": p.b64(bytes(32))}
+    good = key.sign("genesis", name=p.b64(b"x"), **fields)
+    spare = good["signature"][:-1] + chr(ord(good["signature"][-1]) + 1)  # the four bits left over are not zero
+    for name, error, wire in (
+        ("as it is", None, good),
+        ("no object", "malformed", [good]),
+        ("another member", "malformed", {**good, "more": 1}),
+        ("a member missing", "malformed", {"type": "genesis", "payload": good["payload"]}),
+        ("padded base64", "malformed", {**good, "signature": good["signature"] + "=="}),
+        ("bits left over", "malformed", {**good, "signature": spare}),
+        ("base64 of the other alphabet", "malformed", {**good, "payload": good["payload"] + "/"}),
+        ("a line break", "malformed", {**good, "payload": good["payload"] + "\n"}),
+        ("a signature of 63 bytes", "malformed", {**good, "signature": p.b64(p.unb64(good["signature"])[:63])}),
+        ("a payload of 8,193 bytes", "malformed", long_genesis(key, fields, 8193)),
+        ("a payload of 8,192 bytes", None, long_genesis(key, fields, 8192)),
+    ):
+        case(f"wire: {name}", error, lambda: p.open_record(wire, "genesis", key.signing_public))
+
+def long_genesis(key, fields, length):
+    fields = {**fields, "name": ""}
+    for spare in ({}, {"generation": 11}, {"generation": 111}, {"generation": 1111}):  # base64 has no 4n + 1 characters
+        empty = len(p.encode("genesis", **{**fields, **spare}))
+        if (length - empty) % 4 == 0:
+            return key.sign("genesis", **{**fields, **spare, "name": "YWJj" * ((length - empty) // 4)})
 
 def log():
     v = load("log")
@@ -225,6 +254,21 @@ def vaults():
             require(vault == c["vault"], "another vault")
         case(f"vault: {c.get('name', 'opened')}", c.get("error"), run)
 
+def envelopes():
+    """What §3.4 checks of an envelope that stays closed; its contents are left out."""
+    for c in load("envelope")["opened"]:
+        keys, envelope = opener.AccountKeys(unhex(c["account_seed"])), unhex(c["envelope"])
+        same("envelope hash", p.sha256(envelope), c["envelope_hash"])
+        author = {"org_id": c["org_id"], "signer": c["user_id"], "signer_bundle": p.NONE}
+        said = {"generation": c["generation"], "epoch": c["epoch"], "account_key": c["account_key"]}
+        previous = p.NONE if c["epoch"] == 1 else "11" * 32
+        others = {"nonce": p.NONE, "opaque_record": p.NONE, "previous": previous}
+        for at in range(-1, 41):
+            changed = bytes(byte ^ (n == at) for n, byte in enumerate(envelope))
+            record = keys.sign("credential", **author, **said, **others, envelope=p.sha256(changed))
+            case(f"envelope: byte {at} of the header", None if at < 0 else "credential_account_key",
+                 lambda: program.check_credential(record, changed, keys.signing_public, author, c["generation"]))
+
 def kits():
     v = load("kit")
     for c in v["kits"] + v["typed_words"]:
@@ -239,7 +283,7 @@ def kits():
     for c in v["refused_account_keys"]:
         case(f"kit: {c['name']}", c["error"], lambda: opener.read_code(c["account_key_code"], 16))
 
-for check in (records, log, openings, shares, pairs, sizes, content, age_stream, metadata, keys, hpke, vaults, kits):
+for check in (records, wires, log, openings, shares, pairs, sizes, content, age_stream, metadata, keys, hpke, vaults, envelopes, kits):
     check()
 for what, why in LEFT_OUT.items():
     print(f"left out: {what}: {why}")

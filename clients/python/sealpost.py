@@ -382,7 +382,7 @@ def main():
     except KeyboardInterrupt:
         return 130
     finally:
-        with contextlib.suppress(Failure):
+        with contextlib.suppress(ValueError):
             if client and client.renew_at:
                 client.ask("POST", "/auth/logout")
 

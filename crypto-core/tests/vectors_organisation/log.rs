@@ -4,10 +4,12 @@ use sealpost_crypto::{
     account::Account,
     encoding::Text,
     id::{FileId, OrgId, RecordId, UserId},
+    kem::KemPublicKey,
     log::{CheckpointError, FoundingError, Log, LogError, Standing, StandingError},
     record::{Author, RawRecord, Signed},
     records::{
-        Certify, Checkpoint, Genesis, LogPosition, Revoke, RevokeReason, Role, Rotate, Service, Withdraw,
+        Bundle, Certify, Checkpoint, Genesis, LogPosition, Revoke, RevokeReason, Role, Rotate, Service,
+        Withdraw,
     },
     sign::{SigningKey, SigningPublicKey},
 };
@@ -136,11 +138,28 @@ fn founding(story: &Story) -> Vec<Value> {
         case("a signing key of small order", &|g| g.signing_key = SigningPublicKey::new([0; 32])),
         case("another user_id than the bundle", &|g| g.user_id = UserId::new([9; 16])),
         found_case(
+            "signed by another key",
+            signed(good.clone(), &story.world.bob),
+            story.world.ann.bundle().raw(),
+        ),
+        found_case(
+            "a bundle that another key signed",
+            genesis.record.clone(),
+            changed_bundle(&story.world.ann, &story.world.bob, &|_| ()),
+        ),
+        found_case(
             "the bundle of another organisation",
             genesis.record.clone(),
             Account::derive(&seed(0x0a), OrgId::ZERO, story.world.ann.user_id(), 1).unwrap().bundle().raw(),
         ),
     ]
+}
+
+/// The bundle of `account`, changed, and signed by somebody.
+fn changed_bundle(account: &Account, by: &Account, change: &dyn Fn(&mut Bundle)) -> RawRecord {
+    let mut bundle: Bundle = account.bundle().raw().claim().unwrap();
+    change(&mut bundle);
+    signed(bundle, by)
 }
 
 fn found_case(name: &str, record: RawRecord, bundle: RawRecord) -> Value {
@@ -167,6 +186,13 @@ fn bad_entries(story: &Story) -> Vec<Value> {
         (record.signer, record.signer_bundle) = (by.user_id(), by.bundle().id());
         change(&mut record);
         at(signed(record, by), bundle, 3, name)
+    };
+    let certify_bundle = |name: &str, by: &Account, change: &dyn Fn(&mut Bundle)| {
+        let bundle = changed_bundle(&dora, by, change);
+        let record = signed(Certify { bundle: bundle.id(), ..good.clone() }, ann);
+        let mut log = read_log(&all, 3);
+        let error = log.apply(record.clone(), Some(bundle.clone())).err().map(|error| error.code());
+        json!({ "name": name, "after": 3, "record": record, "bundle": bundle, "error": error })
     };
     let dora_too = three.account(0x0d, 2);
     let carol_2 = three.next(carol, 0x2c);
@@ -251,6 +277,19 @@ fn bad_entries(story: &Story) -> Vec<Value> {
         certify("in another's name", bob, Some(&dora), &|c| c.signer = ann.user_id()),
         certify("without its bundle", ann, None, &|_| ()),
         certify("with another's bundle", ann, Some(bob), &|_| ()),
+        at(signed(good.clone(), bob), Some(&dora), 3, "signed by another key"),
+        certify_bundle("a bundle that another key signed", bob, &|_| ()),
+        certify_bundle("a bundle of suite 2", &dora, &|b| b.suite = 2),
+        certify_bundle("a bundle of generation 0", &dora, &|b| b.generation = 0),
+        certify_bundle("a bundle with a signing key of small order", &dora, &|b| {
+            b.signing_key = SigningPublicKey::new([0; 32]);
+        }),
+        certify_bundle("a bundle with a KEM key whose X25519 half is zero", &dora, &|b| {
+            let mut key = *b.kem_key.as_bytes();
+            key[1184..].fill(0);
+            b.kem_key = KemPublicKey::new(key);
+        }),
+        certify_bundle("a bundle of another organisation", &dora, &|b| b.org_id = OrgId::ZERO),
         certify("Carol's keys for Dora", ann, Some(carol), &|c| c.bundle = carol.bundle().id()),
         certify("keys of generation 2", ann, Some(&dora_too), &|c| {
             (c.bundle, c.generation) = (dora_too.bundle().id(), 2);

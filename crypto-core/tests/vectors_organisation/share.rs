@@ -246,8 +246,19 @@ fn shares(story: &Story) -> Vec<Value> {
         };
         signed(record, ann)
     };
+    // A share that names a manifest which breaks a rule of its own.
+    let of_bad_manifest = |name: &str, change: &dyn Fn(&mut Manifest)| {
+        let mut record = story.manifest.get().clone();
+        change(&mut record);
+        let (version, manifest) = (record.version, signed(record, carol));
+        let share = story.resigned(carol, &|c| (c.version, c.manifest) = (version, manifest.id()));
+        judged(name, share, &manifest, 3, false)
+    };
     vec![
         case("accepted", story.sealed.clone()),
+        of_bad_manifest("a second version with none before it", &|m| m.version = 2),
+        of_bad_manifest("a manifest of an impossible length", &|m| m.length = 10_000),
+        of_bad_manifest("a manifest of a log state that the server never signed", &|m| m.log_size = 2),
         case("a flipped bit in the record", flipped),
         case("re-signed by another Ops member", story.resigned(ann, &|_| ())),
         case("re-signed by the recipient", story.resigned(bob, &|_| ())),
