@@ -326,7 +326,6 @@ def sealed_length(size):
 
 
 def part_sizes(length):
-    require(size_too_large=length <= sealed_length(MAX_SIZE))
     padded = length - 16 * -(-length // SEALED_CHUNK)
     require(size_impossible=padded >= 4096 and sealed_length(padded) == length)
     return [min(PART, length - start) for start in range(0, length, PART)]
