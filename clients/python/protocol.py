@@ -327,7 +327,7 @@ def sealed_length(size):
 
 def part_sizes(length):
     padded = length - 16 * -(-length // SEALED_CHUNK)
-    require(size_impossible=padded >= 4096 and sealed_length(padded) == length)
+    require(size_impossible=sealed_length(padded) == length)
     return [min(PART, length - start) for start in range(0, length, PART)]
 
 
