@@ -333,7 +333,18 @@ def tell(error, of="failed"):
 
 
 def run(client, arguments):
-    """The exit code; a file that fails stops no other, unless the server shows two histories."""
+    """The exit code. A fork blocks this home from now on, and both signed states are kept (§5.3)."""
+    try:
+        return run_on_files(client, arguments)
+    except Failure as failure:
+        if failure.code == "log_fork":
+            client.state["fork"] = failure.detail
+            client.save()
+        raise
+
+
+def run_on_files(client, arguments):
+    """A file that fails stops no other, unless the server shows two histories."""
     client.enter()
     file_id, worst = getattr(arguments, "file_id", None), 0
     files = [client.ask("GET", f"/files/{file_id}")] if file_id else client.items("/files/shared")
@@ -370,19 +381,12 @@ def main():
     try:
         client = Client(arguments.server, arguments.home, arguments.kit)
         return run(client, arguments)
-    except Failure as failure:
-        if (
-            failure.code == "log_fork" and failure.detail
-        ):  # §5.3: blocked from now on, with both signed states
-            client.state["fork"] = failure.detail
-            client.save()
-        return tell(failure)
     except (OSError, *SOMETHING_ELSE) as error:
         return tell(error)
     except KeyboardInterrupt:
         return 130
     finally:
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(*SOMETHING_ELSE):
             if client and client.renew_at:
                 client.ask("POST", "/auth/logout")
 

@@ -4,7 +4,7 @@
 several parts. Nothing may be left at the final path, and no receipt be sent, by a case that is refused.
 """
 
-import contextlib, copy, json, os, pathlib, re, shutil, sys, tempfile, time
+import contextlib, copy, json, pathlib, re, shutil, sys, tempfile, time
 from types import SimpleNamespace
 
 from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_encrypt as xchacha20poly1305_encrypt
@@ -314,12 +314,35 @@ case(
     "log_rollback",
     pins(log={"size": size + 1, "head": head, "signature": ""}),
 )
+genesis = me.sign(
+    "genesis",
+    user_id=ME,
+    subject=OTHER32,
+    signing_key=p.b64(me.signing_public),
+    kem_key=p.b64(me.kem_public),
+    suite=1,
+    generation=1,
+    nonce=OTHER32,
+    name=p.b64(b"Another"),
+    checkpoint_key=p.b64(me.signing_public),
+)
+case("another organisation's log", "foreign_organisation", {LOG: changed(entries=[{"record": genesis}])})
 forked = case(
     "another history",
     "log_fork",
     seen=True,
     before=lambda client: client.log.ids.__setitem__(share.log_size - 1, OTHER32),
 )
+forked.lock.close()
+try:
+    Hostile(pathlib.Path(forked.path).parent)
+    wrong.append("a home that has seen two histories goes on")
+except p.Failure as failure:
+    if (
+        failure.code != "log_fork"
+        or {"checkpoint", "fork"} - json.loads(pathlib.Path(forked.path).read_text()).keys()
+    ):
+        wrong.append(f"a home that has seen two histories: {failure.code}, and no evidence")
 
 
 def sender_has(seen, **fields):

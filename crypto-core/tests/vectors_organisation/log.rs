@@ -232,6 +232,28 @@ fn bad_entries(story: &Story) -> Vec<Value> {
         (record.sequence, record.previous) = (size, world.log.head());
         at(signed(record, by), Some(&dora), size as usize, name)
     };
+    let rotate_bundle = |name: &str, by: &Account, generation: u64, change: &dyn Fn(&mut Bundle)| {
+        let bundle = changed_bundle(&carol_2, by, change);
+        let record = Rotate {
+            org_id: three.log.org_id(),
+            signer: carol.user_id(),
+            signer_bundle: carol.bundle().id(),
+            sequence: 3,
+            previous: three.log.head(),
+            bundle: bundle.id(),
+            generation,
+        };
+        let record = signed(record, carol);
+        let mut log = read_log(&all, 3);
+        let error = log.apply(record.clone(), Some(bundle.clone())).err().map(|error| error.code());
+        json!({ "name": name, "after": 3, "record": record, "bundle": bundle, "error": error })
+    };
+    let carols: Bundle = carol.bundle().raw().claim().unwrap();
+    // After Carol left, Ann is the only Ops member.
+    let replace = |replaces: UserId, role: Role, name: &str| {
+        let record = Certify { sequence: size, previous: world.log.head(), replaces, role, ..good.clone() };
+        at(signed(record, ann), Some(&dora), size as usize, name)
+    };
     let withdraw = Withdraw {
         org_id: three.log.org_id(),
         signer: ann.user_id(),
@@ -268,6 +290,15 @@ fn bad_entries(story: &Story) -> Vec<Value> {
         certify("accepted: certify", ann, Some(&dora), &|_| ()),
         certify("accepted: certify in place of Bob", ann, Some(&dora), &|c| c.replaces = bob.user_id()),
         certify("accepted: certify by the other Ops member", carol, Some(&dora), &|_| ()),
+        replace(ann.user_id(), Role::Ops, "accepted: certify in place of the last Ops member, as Ops"),
+        replace(ann.user_id(), Role::Client, "certify in place of the last Ops member, as Client"),
+        replace(carol.user_id(), Role::Client, "certify in place of somebody who left"),
+        rotate_bundle("rotate: a generation that is not the bundle's", &carol_2, 3, &|_| ()),
+        rotate_bundle("rotate: a bundle of a generation too high", &carol_2, 2, &|b| b.generation = 3),
+        rotate_bundle("rotate: the KEM key is kept", &carol_2, 2, &|b| b.kem_key = carols.kem_key.clone()),
+        rotate_bundle("rotate: the signing key is kept", carol, 2, &|b| {
+            b.signing_key = carols.signing_key.clone();
+        }),
         certify("a sequence too high", ann, Some(&dora), &|c| c.sequence = 4),
         certify("a sequence too low", ann, Some(&dora), &|c| c.sequence = 2),
         certify("another previous entry", ann, Some(&dora), &|c| c.previous = RecordId::ZERO),
