@@ -59,6 +59,10 @@ pub struct InviteView {
     pub offer_mac: Digest,
     /// The opening sealed under K_subject.
     pub sealed_opening: Base64,
+    /// The opening, to Ops members only: whoever invites the same person again needs it. Checked against the OFFER's
+    /// subject before use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<Opening>,
     /// Present once accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acceptance: Option<AcceptanceView>,

@@ -7,6 +7,7 @@ mod file;
 mod person;
 mod serve;
 mod shell;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -24,6 +25,7 @@ pub use file::{
 pub use person::{ConfirmArgs, ReshareArgs, VerifyArgs};
 pub use serve::{BlobsArg, DatabaseArg, ServeArgs};
 pub use shell::{CompletionsArgs, ManArgs};
+pub use watch::WatchArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -111,6 +113,8 @@ pub enum Command {
     Share(ShareArgs),
     /// End a share of yours
     Unshare(UnshareArgs),
+    /// Admit who joins and share what was queued for them, until stopped
+    Watch(WatchArgs),
     /// List your files and whom they are shared with
     #[command(
         after_help = "Examples:\n  sealpost ls --limit 20\n  sealpost ls -q | xargs -n 1 sealpost info"
@@ -138,7 +142,7 @@ pub enum Command {
     Contacts,
     /// Show the twelve words to compare with somebody: the same on both sides, or somebody is in between
     Verify(VerifyArgs),
-    /// Admit somebody whose invite waits for the twelve words (--confirm, --replace)
+    /// Admit somebody whose invite waits for the twelve words (--role ops, --confirm, --replace)
     Confirm(ConfirmArgs),
     /// Share your files with somebody's new account, as they were shared with the old one
     Reshare(ReshareArgs),
@@ -177,6 +181,7 @@ mod tests {
             // One token in 64 begins with a hyphen.
             "sealpost init --server https://h --setup-token -6xT --email a@example.org --org Kanzlei",
             "sealpost invite b@example.org --role client --expires 14d --confirm --account-key --replace",
+            "sealpost invite b@example.org --role ops --name Olaf",
             "sealpost join 0123-4567 --json",
             "sealpost join -",
             "sealpost login --email a@example.org -y",
@@ -190,6 +195,9 @@ mod tests {
             "sealpost upload a b - --name x --to x@example.org y@example.org --note n --expires 30d --downloads 3",
             "sealpost deliver list.csv --dry-run --json",
             "sealpost deliver -",
+            "sealpost watch",
+            "sealpost watch --interval 5m --json",
+            "sealpost watch --once -q",
             "sealpost share 00112233445566778899aabbccddeeff a@example.org b@example.org --expires 7d",
             "sealpost unshare 00112233445566778899aabbccddeeff a@example.org --rekey",
             "sealpost ls --limit 5",
@@ -230,6 +238,8 @@ mod tests {
             "sealpost upload a --downloads 0",
             "sealpost upload a --downloads 1000001",
             "sealpost download",
+            "sealpost watch --interval 1s",
+            "sealpost watch --interval 5m --once",
             "sealpost completions tcsh",
             "sealpost login --keyring maybe",
         ] {

@@ -31,6 +31,7 @@ mod unshare;
 mod upload;
 mod verify;
 mod verify_evidence;
+mod watch;
 mod whoami;
 
 use tokio::runtime::Runtime;
@@ -73,6 +74,7 @@ async fn dispatch(command: Command, context: &Context) -> Outcome {
         // These two stop and clean up by themselves.
         Command::Serve(args) => serve::run(args, context).await,
         Command::Demo(args) => demo::run(args, context).await,
+        Command::Watch(args) => signal::until_stopped(watch::run(args, context)).await,
         command => signal::until_interrupted(client(command, context)).await,
     }
 }
@@ -104,6 +106,7 @@ async fn client(command: Command, context: &Context) -> Outcome {
         Command::Reshare(args) => reshare::run(args, context).await,
         Command::Serve(_)
         | Command::Demo(_)
+        | Command::Watch(_)
         | Command::Completions(_)
         | Command::Man(_)
         | Command::VerifyEvidence(_)

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use sealpost_client::{
-    Anonymous, Authorities, ClientBuilder, EmailAddress, ErrorKind, Password, ServerUrl, SignedIn,
+    Anonymous, Authorities, ClientBuilder, EmailAddress, ErrorKind, Password, ServerUrl, SignedIn, WatchEvent,
 };
 
 use crate::{
@@ -11,7 +11,8 @@ use crate::{
     config::{Config, Home},
     failure::{Failure, Outcome},
     keys::Keys,
-    printer::{Format, Printer},
+    output::WatchLine,
+    printer::{Format, Printer, Show},
     prompt::{PasswordSource, Prompter, Secret},
     text,
 };
@@ -91,9 +92,16 @@ impl Context {
 
     /// The person signed in on this device.
     pub async fn signed_in(&self) -> Outcome<SignedIn> {
+        let session = self.session_here().await?;
+        self.admit_in_passing(&session).await?;
+        self.complete_in_passing(&session).await?;
+        Ok(session)
+    }
+
+    /// The person signed in on this device, at the server that is named; nothing is done in passing.
+    pub async fn session_here(&self) -> Outcome<SignedIn> {
         let session = self.session().await?;
         self.check_server(&session)?;
-        self.admit_in_passing(&session).await?;
         Ok(session)
     }
 
@@ -111,6 +119,22 @@ impl Context {
         }
         let message = format!("this device is signed in at {}, not at {named}", session.server());
         Err(Failure::usage(message).hint("Leave the server out, or name another folder with --home."))
+    }
+
+    /// Shares what was queued for people who have been certified. One that does not verify must not stop everything.
+    async fn complete_in_passing(&self, session: &SignedIn) -> Outcome {
+        match session.complete_queued().await {
+            Ok(settled) => {
+                let line = |settled| WatchLine::from(WatchEvent::Settled(settled));
+                settled.into_iter().map(line).for_each(|line| self.printer.note(line.human().trim_end()));
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::Verification => {
+                self.printer.warn(&format!("not everything that was queued was shared: {error}"));
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Certifies who accepted an invite of this account. What is wrong with one of them must not stop everything.

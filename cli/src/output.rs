@@ -11,6 +11,7 @@ mod person;
 mod report;
 mod share;
 mod shell;
+mod watch;
 
 pub use account::{
     Account, Enrolled, Invite, KeysKept, PasswordChanged, RecoveryKit, SecretText, SignedOut, Started,
@@ -28,6 +29,7 @@ pub use person::{Confirmed, Contact, Contacts, NewAccount, Words, word_columns};
 pub use report::{FileReport, Removed, ReportedFile};
 pub use share::{Reshared, Reshares, Share, SharedWith, Shares, Unshared, Unshares, terms};
 pub use shell::{Completions, ManPage, ManPages};
+pub use watch::WatchLine;
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -19,19 +19,36 @@ pub async fn until_interrupted(command: impl Future<Output = Outcome>) -> Outcom
     }
 }
 
+/// Runs a command that goes on until it is stopped: Ctrl-C interrupts it as any other, and a service manager's wish
+/// is its ordinary end.
+pub async fn until_stopped(command: impl Future<Output = Outcome>) -> Outcome {
+    tokio::select! {
+        outcome = until_interrupted(command) => outcome,
+        () = terminated() => Ok(()),
+    }
+}
+
 /// Ctrl-C or SIGTERM; may be awaited by several at one time.
 pub async fn stop() {
+    tokio::select! {
+        () = terminated() => {}
+        () = interrupt() => {}
+    }
+}
+
+/// SIGTERM, where there is such a thing.
+async fn terminated() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
         if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => return,
-                () = interrupt() => return,
+            // `None` when no more signals can come.
+            if terminate.recv().await.is_some() {
+                return;
             }
         }
     }
-    interrupt().await;
+    pending::<()>().await;
 }
 
 async fn interrupt() {

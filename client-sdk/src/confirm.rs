@@ -13,9 +13,9 @@ use sealpost_crypto::{
 };
 
 use crate::{
+    admit::Certified,
     directory::{Directory, Person},
     error::{Error, ErrorKind, Result},
-    invite::Certified,
     signed_in::{Inner, SignedIn},
 };
 

@@ -11,7 +11,8 @@ use crate::{
     journal::{self, Before},
     list::ShareInfo,
     progress::OnProgress,
-    share::{Terms, check_terms},
+    queue::QueuedShare,
+    share::{ShareStatus, Terms, check_terms},
     signed_in::SignedIn,
     source::Source,
     upload,
@@ -53,6 +54,8 @@ pub struct DeliveryOutcome {
 pub enum DeliveryStatus {
     /// Shared now (or, foreseen: would be), on the terms given.
     Shared,
+    /// Waits until the recipient is certified.
+    Queued,
     /// Shared before, on these terms; it may have ended since. Nothing was done.
     Already(Box<ShareInfo>),
 }
@@ -78,7 +81,8 @@ impl SignedIn {
     /// As [`SignedIn::upload_path`] and [`SignedIn::share`], for what concerns all recipients.
     pub async fn deliver(&self, delivery: &Delivery, report: OnProgress<'_>) -> Result<Delivered> {
         let (before, file_id, known) = self.upload_for(delivery, report).await?;
-        let mut recipients = standing(delivery, known);
+        let queued = self.inner.queued_of(file_id).await?;
+        let mut recipients = standing(delivery, known, &queued);
         for terms in missing_terms(delivery, &recipients) {
             self.share_missing(file_id, delivery, terms, &mut recipients).await?;
         }
@@ -99,7 +103,14 @@ impl SignedIn {
             before = Before::Nothing;
         }
         let file_id = if let Before::Same(file_id) = before { Some(file_id) } else { None };
-        Ok(Delivered { file_id, before, recipients: standing(delivery, known.unwrap_or_default()) })
+        let mut recipients = standing(delivery, known.unwrap_or_default(), &[]);
+        let emails: Vec<_> = recipients.iter().map(|outcome| outcome.email.clone()).collect();
+        for (outcome, checked) in recipients.iter_mut().zip(self.check_recipients(&emails).await?) {
+            if is_missing(outcome) {
+                outcome.result = checked.map(DeliveryStatus::from);
+            }
+        }
+        Ok(Delivered { file_id, before, recipients })
     }
 
     /// The file, and the shares that it has.
@@ -155,19 +166,36 @@ impl SignedIn {
             let share = known.iter().flatten().find(|share| is_for(share, &shared.email));
             outcome.result = match (shared.result, share) {
                 (Err(error), Some(share)) if is_shared_already(&error) => Ok(already(share)),
-                (result, _) => result.map(|_| DeliveryStatus::Shared),
+                (result, _) => result.map(DeliveryStatus::from),
             };
         }
         Ok(())
     }
 }
 
-/// How each recipient stands by the shares that the file has: the newest share counts.
-pub(crate) fn standing(delivery: &Delivery, mut shares: Vec<ShareInfo>) -> Vec<DeliveryOutcome> {
+impl From<ShareStatus> for DeliveryStatus {
+    fn from(status: ShareStatus) -> Self {
+        match status {
+            ShareStatus::Shared(_) => Self::Shared,
+            ShareStatus::Queued(_) => Self::Queued,
+        }
+    }
+}
+
+/// How each recipient stands by the shares that the file has, and by those that wait: the newest share counts.
+pub(crate) fn standing(
+    delivery: &Delivery,
+    mut shares: Vec<ShareInfo>,
+    queued: &[QueuedShare],
+) -> Vec<DeliveryOutcome> {
     shares.sort_by_key(|share| std::cmp::Reverse(share.shared_at));
     let outcome = |(email, _): &(EmailAddress, Terms)| {
         let share = shares.iter().find(|share| is_for(share, email));
-        let status = share.map_or(DeliveryStatus::Shared, already);
+        let status = match share {
+            Some(share) => already(share),
+            None if queued.iter().any(|queued| queued.email == email.as_str()) => DeliveryStatus::Queued,
+            None => DeliveryStatus::Shared,
+        };
         DeliveryOutcome { email: email.clone(), result: Ok(status) }
     };
     delivery.recipients.iter().map(outcome).collect()

@@ -57,7 +57,8 @@ impl Inner {
         let directory = Directory::fetch(&self.caller, &log).await?;
         let access = if file.share.context().sender == self.profile.user_id {
             let shares = self.all_shares(&log, &directory, &file).await?;
-            FileAccess::Own(OwnFile { file: info(&file), shares, more_shares: false })
+            let queued = self.queued_of(file_id).await?;
+            FileAccess::Own(OwnFile { file: info(&file), shares, more_shares: false, queued })
         } else {
             FileAccess::Shared(shared_file(&log, &directory, &file, &view)?)
         };

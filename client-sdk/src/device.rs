@@ -171,6 +171,10 @@ impl Device {
         self.store.save(ACCOUNT_KEY, key.expose())
     }
 
+    pub(crate) fn forget_account_key(&self) -> Result<()> {
+        self.store.remove(ACCOUNT_KEY)
+    }
+
     /// Takes a lock over this state for the moment that a blob is read, changed and written.
     pub(crate) fn hold(&self, name: &str) -> Result<Box<dyn StoreGuard>> {
         self.store.lock(name)

@@ -71,7 +71,8 @@ impl Directory {
             let opening = log.verify_opening(member.opening)?;
             self.certified_at.extend(member.certified_at.map(|time| (opening.user_id(), time)));
             self.openings.insert(opening.user_id(), opening);
-        } else if member.status == AccountStatus::Pending {
+        } else if member.status != AccountStatus::Revoked {
+            // Also whom the server calls active: certified since our log was synced.
             self.pending.insert(member.opening.email);
         }
         Ok(())
@@ -125,7 +126,7 @@ impl From<&VerifiedOpening> for Person {
 fn pending(email: &EmailAddress) -> Error {
     let message = format!("{email} was invited and has not been certified yet");
     Error::new(ErrorKind::RecipientPending, "recipient_pending", message).with_hint(
-        "They join with their invite code first; then any command of the Ops member who invited them completes it. Share again after that.",
+        "They join with their invite code first; then any command of the Ops member who invited them admits them.",
     )
 }
 

@@ -22,6 +22,7 @@ use crate::{
     anonymous::Anonymous,
     caller::Caller,
     credential::Holder,
+    device::Device,
     directory::{Directory, Person},
     error::{Error, Result},
     log_sync,
@@ -71,7 +72,21 @@ impl Anonymous {
             })?;
         self.device.check_unclaimed_or(offer.opening().email().as_str(), self.server.url())?;
         self.device.check_unclaimed_by_others(offer.offer().user_id)?;
+        check_not_certified(&self.device, offer.offer())?;
         Ok(InvitePreview { anonymous: self, caller, code, invite_id: keys.invite_id, offer, log, inviter })
+    }
+}
+
+/// Joining again under a newer code puts other keys in place of those of an account that nobody has certified. Keys
+/// of one that this device has seen in the log are never given up for a code, whatever log the server shows now.
+fn check_not_certified(device: &Device, offer: &Offer) -> Result<()> {
+    let Some(log) = device.profile()?.map(|_| log_sync::load(device, offer.org_id)).transpose()?.flatten()
+    else {
+        return Ok(());
+    };
+    match log.member(offer.user_id) {
+        None => Ok(()),
+        Some(_) => Err(Problem::new(ErrorCode::AlreadyMember, "this account is a member already").into()),
     }
 }
 

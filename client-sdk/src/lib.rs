@@ -92,7 +92,7 @@
 //!     match error.kind() {
 //!         ErrorKind::Network => "try again later: nothing is lost",
 //!         ErrorKind::Verification => "stop, and tell somebody: something is damaged, or somebody lies",
-//!         ErrorKind::RecipientPending => "they have to join first",
+//!         ErrorKind::RecipientUnknown => "invite them first",
 //!         _ => "show the message and the hint to a person",
 //!     }
 //! }
@@ -109,6 +109,7 @@
 //! | [`Anonymous::login`], [`login_with_seed`](Anonymous::login_with_seed), [`login_with_kit`](Anonymous::login_with_kit) | a session that nobody uses may exist on the server; it lapses |
 //! | [`NewAccount::complete`] | the account may exist: sign in with its password, or by its kit |
 //! | [`SignedIn::invite`] | an invite may exist whose code nobody saw: invite again, the new one takes its place |
+//! | [`SignedIn::complete_queued`], [`watch`](SignedIn::watch) | some are completed; the others are the next time |
 //! | [`SignedIn::certify_accepted`] | some of those who accepted are certified; the others are the next time |
 //! | [`SignedIn::upload_path`], [`deliver`](SignedIn::deliver) | parts that arrived are not sent again by the same call |
 //! | [`SignedIn::upload_many`], [`deliver_many`](SignedIn::deliver_many) | files and shares that arrived are found again by the same call, also where no answer came |
@@ -120,6 +121,7 @@
 //! | [`Download::to_writer`] | the writer has the beginning; no receipt |
 //! | lists, [`SignedIn::whoami`], [`SignedIn::resume`] | nothing |
 
+mod admit;
 mod anonymous;
 mod authorities;
 mod builder;
@@ -127,6 +129,7 @@ mod caller;
 mod confirm;
 mod contacts;
 mod content;
+mod contention;
 mod convert;
 mod credential;
 mod deliver;
@@ -140,6 +143,7 @@ mod evidence;
 mod file;
 mod found;
 pub mod http;
+mod intent;
 mod invite;
 mod join;
 mod journal;
@@ -149,11 +153,13 @@ mod log_sync;
 mod login;
 mod many;
 mod new_account;
+mod offered;
 mod outbox;
 mod pages;
 mod pairs;
 mod passwd;
 mod progress;
+mod queue;
 mod recover;
 mod register;
 mod remove;
@@ -170,10 +176,13 @@ mod source;
 pub mod store;
 mod tickets;
 mod unreachable;
+mod unshare;
 mod upload;
 mod vault;
+mod watch;
 mod wire;
 
+pub use admit::{Admitted, Certified};
 pub use anonymous::Anonymous;
 pub use authorities::Authorities;
 pub use builder::ClientBuilder;
@@ -186,13 +195,14 @@ pub use download::{Download, Downloaded};
 pub use error::{Error, ErrorKind, Result};
 pub use evidence::{Disclosure, Evidence, Examined, compare_with_evidence, examine_evidence};
 pub use found::FoundOrganisation;
-pub use invite::{Admitted, Admitting, Certified, InviteRequest, NewInvite};
+pub use invite::{Admitting, InviteRequest, NewInvite, OpsInvite};
 pub use join::InvitePreview;
 pub use journal::Before;
 pub use list::{FileInfo, OwnFile, Page, ReceiptInfo, Rejected, ShareInfo, SharedFile};
 pub use many::{OnDone, Sent};
 pub use new_account::NewAccount;
 pub use progress::{OnProgress, Progress};
+pub use queue::{QueueEnd, QueuedShare, Settled};
 pub use recover::Recovery;
 pub use reshare::{LostShare, Replacement};
 pub use sealpost_api::token::Token;
@@ -213,8 +223,9 @@ pub use sealpost_crypto::{
     secret::{AccountKey, AccountSeed, FileKey},
 };
 pub use server_url::ServerUrl;
-pub use share::{ShareOutcome, Terms};
+pub use share::{ShareOutcome, ShareStatus, Terms};
 pub use signed_in::{Identity, SignedIn, Status};
 pub use sink::Overwrite;
 pub use source::NewFile;
 pub use upload::{Again, Uploaded};
+pub use watch::WatchEvent;

@@ -20,6 +20,7 @@ use crate::{
     file::{Claimed, OpenFile},
     log_sync,
     pairs::Pairs,
+    queue::QueuedShare,
     server::Call,
     signed_in::{Inner, SignedIn},
 };
@@ -75,6 +76,8 @@ pub struct OwnFile {
     pub shares: Vec<ShareInfo>,
     /// Whether there are more shares than these.
     pub more_shares: bool,
+    /// Shares that wait until their recipients are certified.
+    pub queued: Vec<QueuedShare>,
 }
 
 /// A share of one of our own files.
@@ -264,7 +267,8 @@ impl Inner {
         }
         let shares = view.shares.iter().map(|share| share_info(log, directory, &file, share));
         let shares = shares.collect::<Result<_>>().map_err(|error| self.keep_fork(log, error))?;
-        Ok(OwnFile { file: info(&file), shares, more_shares: view.shares_cursor.is_some() })
+        let queued = self.queued_of(file.file_id()).await?;
+        Ok(OwnFile { file: info(&file), shares, more_shares: view.shares_cursor.is_some(), queued })
     }
 
     async fn shared_item(

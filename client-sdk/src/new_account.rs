@@ -6,10 +6,12 @@ use sealpost_crypto::{id::InviteId, invite::Admission, kit::KitText, log::Log};
 use crate::{
     anonymous::Anonymous,
     caller::Caller,
-    credential::Holder,
+    credential::{self, Holder},
+    device::Device,
     error::Result,
     join,
     signed_in::{ADMISSION, SignedIn},
+    vault,
 };
 
 /// A prepared account: on nobody's disk and on no server yet.
@@ -51,9 +53,18 @@ impl NewAccount {
             }
             Pending::Invitee(invitee) => {
                 let session = join::send_acceptance(&invitee).await?;
+                forget_earlier(&device)?;
                 device.save(ADMISSION, &invitee.admission)?;
                 holder.settle(device, server, session, Some(invitee.log)).await
             }
         }
     }
+}
+
+/// What this home may hold of an earlier registration of the same account, which nobody has certified and this one has
+/// replaced: what it had seen of its vault, its second factor, a password under way.
+fn forget_earlier(device: &Device) -> Result<()> {
+    vault::forget(device)?;
+    credential::settled(device)?;
+    device.forget_account_key()
 }

@@ -15,12 +15,19 @@ use sealpost_crypto::{
     vault::{PairKey, Pin},
 };
 
+use tokio::sync::OwnedRwLockReadGuard;
+
 use crate::{
     error::{Error, Result},
+    log_sync,
     server::Call,
     signed_in::Inner,
     store::StoreGuard,
 };
+
+/// How often the log is synced because a record names a newer one, while others keep changing it. After that, the server
+/// withholds it.
+const SYNCS: u32 = 8;
 
 /// Histories that one operation has synced: a list asks for each sender once.
 #[derive(Default)]
@@ -54,6 +61,53 @@ impl Inner {
         let key = PairKey { sender: self.profile.user_id, recipient };
         self.resend_pair_record(&key).await?;
         self.sync_pair(log, key).await
+    }
+
+    /// The newest log, and the verified history of what we shared with whoever `resolve` finds in it.
+    pub(crate) async fn newest_sent_pair(
+        &self,
+        resolve: &(dyn Fn(&Log) -> Result<UserId> + Sync),
+    ) -> Result<(OwnedRwLockReadGuard<Log>, PairState)> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let log = self.ops_log().await?;
+            let recipient = resolve(&log)?;
+            match self.sent_pair(&log, recipient).await {
+                // Another device of ours may have signed under a log that has grown since.
+                Err(error) if log_sync::is_behind(&error) && tries < SYNCS => {}
+                outcome => return Ok((log, outcome?)),
+            }
+        }
+    }
+
+    /// The verified records that lead from one state of a pair to a later one that is known.
+    pub(crate) async fn pair_between(
+        &self,
+        log: &Log,
+        mut from: PairState,
+        to: &PairState,
+    ) -> Result<Vec<PairEntry>> {
+        let key = PairKey { sender: to.sender(), recipient: to.recipient() };
+        let mut entries = Vec::new();
+        while from.sequence() < to.sequence() {
+            let before = from.sequence();
+            for raw in self.pair_page(&key, before).await?.records {
+                let entry = PairEntry::verify(raw, log).map_err(|error| self.keep_fork(log, error.into()))?;
+                if from.sequence() < to.sequence() {
+                    from.apply(&entry)?;
+                    entries.push(entry);
+                }
+            }
+            if from.sequence() == before {
+                return Err(rollback());
+            }
+        }
+        if from.head() == to.head() {
+            return Ok(entries);
+        }
+        let (sequence, ours, theirs) = (to.sequence(), to.head(), from.head());
+        Err(PairError::Conflict { sequence, ours, theirs }.into())
     }
 
     async fn sync_pair(&self, log: &Log, key: PairKey) -> Result<PairState> {

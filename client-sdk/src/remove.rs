@@ -23,6 +23,7 @@ impl SignedIn {
         drop(inner.ops_log().await?);
         let deleted = inner.caller.post_empty(Call::new(routes::DELETE_FILE, &[&file_id]), NO_BODY).await;
         deleted.map_err(|error| if error.kind() == ErrorKind::NotFound { not_ours() } else { error })?;
+        inner.drop_queued(file_id).await?;
         journal::forget(&inner.device, file_id).await
     }
 }

@@ -82,6 +82,7 @@ impl SignedIn {
                 .with_hint("Look again: run the same command once more."));
         }
         drop(log);
+        let _guard = inner.signing().await?;
         // By the same openings: should the address get yet another account meanwhile, it is not found.
         inner.share_with(&file, &directory, &email, share.terms).await?;
         inner.flush(&*inner.log().await).await

@@ -46,7 +46,7 @@ fn is_transient(error: &Error) -> bool {
 }
 
 /// 50 % to 100 % of `wait`, so that many clients do not come back at the same moment.
-fn jittered(wait: Duration) -> Duration {
+pub(crate) fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(rand::rng().random_range(0.5..1.0))
 }
 

@@ -9,13 +9,16 @@ use sealpost_crypto::{
     pair::{PairEntry, PairState},
     secret::FileKey,
     share::{self, SealedShare, ShareRequest},
-    vault::PairKey,
+    vault::{PairKey, QueueKey, QueuedGrant},
 };
 
 use crate::{
+    contention::Contention,
     directory::Directory,
     error::{Error, ErrorKind, Result},
     file::{Claimed, OpenFile},
+    intent::Lookup,
+    log_sync,
     outbox::Outgoing,
     pairs::Pairs,
     server::Call,
@@ -40,13 +43,40 @@ pub struct Terms {
 pub struct ShareOutcome {
     /// Whom it was for.
     pub email: EmailAddress,
-    /// Their account, or why there is no share.
-    pub result: Result<UserId>,
+    /// How it stands, or why there is no share.
+    pub result: Result<ShareStatus>,
+}
+
+/// How a share to one person stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShareStatus {
+    /// It is in force, for this account.
+    Shared(UserId),
+    /// This account is not certified yet. The share waits in our vault; the next of our sessions that sees the
+    /// account certified completes it ([`SignedIn::complete_queued`]).
+    Queued(UserId),
+}
+
+/// Whom to share with, on which terms.
+pub(crate) struct Wish<'a> {
+    /// The recipient, by the newest log.
+    pub resolve: &'a (dyn Fn(&Log) -> Result<UserId> + Sync),
+    /// How the share ends.
+    pub terms: Terms,
+    /// The history of the pair in which there was nothing about the file: any record about it since stops the share.
+    pub since: Option<PairState>,
+}
+
+/// Who is known, and what is to be queued for those who are not certified yet.
+struct Later {
+    directory: Directory,
+    lookup: Lookup,
+    queued: Vec<(QueueKey, QueuedGrant)>,
 }
 
 impl SignedIn {
     /// Shares one of our files. Each recipient succeeds or fails by themselves; the outer error is for what
-    /// concerns all of them.
+    /// concerns all of them. For somebody who was invited and is not certified yet, the share is queued.
     pub async fn share(
         &self,
         file_id: FileId,
@@ -55,47 +85,53 @@ impl SignedIn {
     ) -> Result<Vec<ShareOutcome>> {
         check_terms(&terms)?;
         let inner = &self.inner;
-        let log = inner.ops_log().await?;
-        let file = inner.own_file(&log, file_id).await?;
-        let directory = Directory::fetch(&inner.caller, &log).await?;
-        drop(log);
+        let file = inner.newest_own_file(file_id).await?;
+        let directory = Directory::fetch(&inner.caller, &*inner.log().await).await?;
         let _guard = inner.signing().await?;
         let mut outcomes = Vec::with_capacity(recipients.len());
+        let mut later = Later { directory, lookup: Lookup::default(), queued: Vec::new() };
         for email in recipients {
-            let result = inner.share_with(&file, &directory, email, terms).await;
+            let result = inner.share_or_queue(&file, &mut later, email, terms).await;
             outcomes.push(ShareOutcome { email: email.clone(), result });
+        }
+        if let Err(error) = inner.queue(&later.queued).await {
+            let is_queued =
+                |outcome: &&mut ShareOutcome| matches!(outcome.result, Ok(ShareStatus::Queued(_)));
+            outcomes.iter_mut().filter(is_queued).for_each(|outcome| outcome.result = Err(error.clone()));
         }
         inner.flush(&*inner.log().await).await?;
         Ok(outcomes)
     }
 
-    /// Whether each of these people can be shared with now: if not, the error that [`SignedIn::share`] would give.
-    /// The outer error is for what concerns all of them.
-    pub async fn check_recipients(&self, emails: &[EmailAddress]) -> Result<Vec<Result<UserId>>> {
+    /// How a share to each of these people would stand; or the error that [`SignedIn::share`] would give. The outer
+    /// error is for what concerns all of them.
+    pub async fn check_recipients(&self, emails: &[EmailAddress]) -> Result<Vec<Result<ShareStatus>>> {
         let inner = &self.inner;
         let log = inner.ops_log().await?;
         let directory = Directory::fetch(&inner.caller, &log).await?;
-        Ok(emails.iter().map(|email| inner.recipient(&log, &directory, email)).collect())
-    }
-
-    /// Ends the share of a file with one person. Whoever downloaded it may have kept a copy.
-    pub async fn unshare(&self, file_id: FileId, recipient: &EmailAddress) -> Result<()> {
-        let inner = &self.inner;
-        let log = inner.ops_log().await?;
-        inner.own_file(&log, file_id).await?;
-        let directory = Directory::fetch(&inner.caller, &log).await?;
-        let user_id = directory.resolve(&log, recipient)?;
-        if user_id == inner.profile.user_id {
-            return Err(Error::invalid("a file's owner always has access to it"));
+        let (mut lookup, mut checked) = (Lookup::default(), Vec::with_capacity(emails.len()));
+        for email in emails {
+            checked.push(match inner.recipient(&log, &directory, email) {
+                Ok(user_id) => Ok(ShareStatus::Shared(user_id)),
+                Err(error) => match inner.pending_person(&mut lookup, email, &error).await {
+                    Ok(Some(opening)) => Ok(ShareStatus::Queued(opening.user_id)),
+                    Ok(None) => Err(error),
+                    Err(other) => Err(other),
+                },
+            });
         }
-        drop(log);
-        let _guard = inner.signing().await?;
-        inner.unshare_with(file_id, user_id, recipient).await?;
-        inner.flush(&*inner.log().await).await
+        Ok(checked)
     }
 }
 
 impl Inner {
+    /// One of our own files, verified against the newest log.
+    pub(crate) async fn newest_own_file(&self, file_id: FileId) -> Result<OpenFile> {
+        let is_behind = |file: &Result<OpenFile>| file.as_ref().is_err_and(log_sync::is_behind);
+        let newest = || async { self.own_file(&*self.ops_log().await?, file_id).await };
+        log_sync::again_if_behind(is_behind, newest).await
+    }
+
     /// One of our own files, verified.
     pub(crate) async fn own_file(&self, log: &Log, file_id: FileId) -> Result<OpenFile> {
         self.own_file_by(log, &mut Pairs::default(), file_id).await
@@ -128,6 +164,32 @@ impl Inner {
         Ok(recipient)
     }
 
+    async fn share_or_queue(
+        &self,
+        file: &OpenFile,
+        later: &mut Later,
+        email: &EmailAddress,
+        terms: Terms,
+    ) -> Result<ShareStatus> {
+        let error = match self.share_with(file, &later.directory, email, terms).await {
+            Ok(user_id) => return Ok(ShareStatus::Shared(user_id)),
+            Err(error) => error,
+        };
+        match self.intent(&mut later.lookup, file.version(), email, terms, error).await {
+            Ok((user_id, grant)) => {
+                later.queued.push((QueueKey { file_id: file.file_id(), user_id }, grant));
+                Ok(ShareStatus::Queued(user_id))
+            }
+            // Perhaps they have been certified at this moment.
+            Err(error) if error.kind() == ErrorKind::RecipientPending => {
+                later.directory = Directory::fetch(&self.caller, &*self.ops_log().await?).await?;
+                self.share_with(file, &later.directory, email, terms).await.map(ShareStatus::Shared)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Shares with whoever has this address, by verified openings.
     pub(crate) async fn share_with(
         &self,
         file: &OpenFile,
@@ -135,26 +197,43 @@ impl Inner {
         email: &EmailAddress,
         terms: Terms,
     ) -> Result<UserId> {
-        for _ in 0..ATTEMPTS {
-            let log = self.ops_log().await?;
-            let recipient = self.recipient(&log, directory, email)?;
-            let mut pair = self.sent_pair(&log, recipient).await?;
+        let resolve = |log: &Log| self.recipient(log, directory, email);
+        self.share_to(file, Wish { resolve: &resolve, terms, since: None }).await
+    }
+
+    /// Shares, unless the owner has decided otherwise on another device: whoever loses a place fetches what holds it,
+    /// verifies it, and looks again at what was wanted (§5.5).
+    pub(crate) async fn share_to(&self, file: &OpenFile, wish: Wish<'_>) -> Result<UserId> {
+        let Wish { resolve, terms, mut since } = wish;
+        let stops_at_any = since.is_some();
+        let mut races = Contention::default();
+        loop {
+            let (log, mut pair) = self.newest_sent_pair(resolve).await?;
+            let recipient = pair.recipient();
+            if let Some(before) = since.take().filter(|before| before.recipient() == recipient) {
+                let news = self.pair_between(&log, before, &pair).await?;
+                let of_file = |entry: &&PairEntry| entry.file_id() == file.file_id();
+                if news.iter().filter(of_file).any(|entry| stops_at_any || entry.is_unshare()) {
+                    return Err(cancelled());
+                }
+            }
             let key = PairKey { sender: self.profile.user_id, recipient };
             let granted = (file.share.manifest(), &file.file_key);
             let (sealed, entry) = self.seal_share(&log, granted, recipient, &pair, terms)?;
-            match self
-                .send_pair_record(&key, Outgoing::Share { file_id: file.file_id(), share: sealed })
-                .await
-            {
+            drop(log);
+            let outgoing = Outgoing::Share { file_id: file.file_id(), share: sealed };
+            match self.send_pair_record(&key, outgoing).await {
                 Ok(()) => {
                     self.advance(&mut pair, &entry).await?;
                     return Ok(recipient);
                 }
-                Err(error) if error.code() == "pair_conflict" => {}
+                Err(error) if error.code() == "pair_conflict" => {
+                    races.lost("pair_conflict", OTHERS_SHARE).await?
+                }
                 Err(error) => return Err(error),
             }
+            since = Some(pair);
         }
-        Err(too_many_conflicts())
     }
 
     pub(crate) fn seal_share(
@@ -179,27 +258,7 @@ impl Inner {
         Ok(share::seal(&log.ops_signer(&self.account)?, &request)?)
     }
 
-    async fn unshare_with(&self, file_id: FileId, recipient: UserId, email: &EmailAddress) -> Result<()> {
-        for _ in 0..ATTEMPTS {
-            let log = self.ops_log().await?;
-            let mut pair = self.sent_pair(&log, recipient).await?;
-            if pair.live(file_id).is_none() {
-                let message = format!("the file is not shared with {email}");
-                return Err(Error::new(ErrorKind::NotFound, "not_shared", message));
-            }
-            let (record, entry) = share::unshare(&log.ops_signer(&self.account)?, &pair, file_id, now())?;
-            let outgoing = Outgoing::Unshare { file_id, record: record.into_raw() };
-            let key = PairKey { sender: self.profile.user_id, recipient };
-            match self.send_pair_record(&key, outgoing).await {
-                Ok(()) => return self.advance(&mut pair, &entry).await,
-                Err(error) if error.code() == "pair_conflict" => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(too_many_conflicts())
-    }
-
-    async fn advance(&self, pair: &mut PairState, entry: &PairEntry) -> Result<()> {
+    pub(crate) async fn advance(&self, pair: &mut PairState, entry: &PairEntry) -> Result<()> {
         pair.apply(entry)?;
         let key = PairKey { sender: pair.sender(), recipient: pair.recipient() };
         self.pin_pair(&key, pair).await
@@ -222,6 +281,13 @@ pub(crate) fn check_terms(terms: &Terms) -> Result<()> {
 }
 
 pub(crate) fn too_many_conflicts() -> Error {
-    Error::new(ErrorKind::Conflict, "pair_conflict", "other devices keep sharing with the same person")
-        .with_hint("Run the same command again.")
+    Error::new(ErrorKind::Conflict, "pair_conflict", OTHERS_SHARE).with_hint("Run the same command again.")
+}
+
+/// Why a race for a place in a pair was lost too often.
+pub(crate) const OTHERS_SHARE: &str = "other devices keep sharing with the same person";
+fn cancelled() -> Error {
+    let message = "another device of yours ended the share of this file at the same moment";
+    Error::new(ErrorKind::Conflict, "share_cancelled", message)
+        .with_hint("Nothing was shared. If it is still wanted, run the same command again.")
 }

@@ -15,14 +15,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     caller::Caller,
+    contention::Contention,
     device::Device,
     error::{Error, ErrorKind, Result},
     server::Call,
 };
 
 const BLOB: &str = "pins";
-/// How often a write starts again after another device got in first.
-const ATTEMPTS: u32 = 8;
 
 /// What the device remembers of the vault between runs.
 #[derive(Clone, Serialize, Deserialize)]
@@ -160,7 +159,8 @@ impl Vaulted {
         access: VaultAccess<'_>,
         change: impl Fn(&mut Vault),
     ) -> Result<()> {
-        for _ in 0..ATTEMPTS {
+        let mut races = Contention::default();
+        loop {
             let mut next = self.with_our_pins()?;
             change(&mut next);
             next.follow(self.vault.version, &self.sealed);
@@ -169,12 +169,13 @@ impl Vaulted {
                     (self.vault, self.sealed, self.pins_changed) = (next, sealed, false);
                     return self.note_version(access.device);
                 }
-                Err(error) if error.kind() == ErrorKind::Conflict => self.refresh(access).await?,
+                Err(error) if error.kind() == ErrorKind::Conflict => {
+                    races.lost("vault_conflict", "other devices keep changing the vault").await?;
+                    self.refresh(access).await?;
+                }
                 Err(error) => return Err(error),
             }
         }
-        Err(Error::new(ErrorKind::Conflict, "vault_conflict", "other devices keep changing the vault")
-            .with_hint("Run the same command again."))
     }
 
     /// Fetches the vault again: another device may have changed it.
@@ -247,6 +248,11 @@ fn check_not_older(seen: Seen, vault: &Vault, hash: Digest) -> Result<Seen> {
         ));
     }
     Ok(seen)
+}
+
+/// Nothing was seen of the vault of an account that has just been registered.
+pub(crate) fn forget(device: &Device) -> Result<()> {
+    device.remove(BLOB)
 }
 
 /// The vault of a new account, sealed. The founder's log is not signed by the server yet: zeros stand for that.

@@ -175,6 +175,11 @@ impl PairEntry {
     pub fn file_id(&self) -> FileId {
         self.file_id
     }
+
+    /// Whether it ends a share, rather than makes one.
+    pub fn is_unshare(&self) -> bool {
+        self.ends.is_some()
+    }
 }
 
 impl PairState {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use sealpost_client::{
     Anonymous, EmailAddress, Error, FileId, FoundOrganisation, InviteCode, InviteRequest, KitText,
-    NewAccount, NewFile, Password, SignedIn, Terms, Token,
+    NewAccount, NewFile, OpsInvite, Password, SignedIn, Terms, Token,
     store::{MemoryStore, StateStore},
 };
 
@@ -76,6 +76,17 @@ impl Device {
         self.me.invite(request).await.expect("an invite").code
     }
 
+    /// A further Ops member: invited, joined, and admitted after the words were compared.
+    pub async fn welcome_ops(&self, url: &str, email: &str, name: &str) -> Self {
+        let invite = self.me.invite_ops(ops_invite(email, name)).await.expect("an invite");
+        let colleague = join(url, email, invite.code).await;
+        let confirmation = self.me.confirmation(&address(email)).await.expect("they have joined");
+        let heard = colleague.me.whoami().await.expect("they are signed in").words;
+        assert_eq!(Some(*confirmation.words()), heard, "other words on the two sides");
+        confirmation.admit().await.expect("admitting");
+        colleague
+    }
+
     /// Invites, lets join, certifies.
     pub async fn welcome(&self, url: &str, email: &str) -> Self {
         let person = join(url, email, self.invite(email).await).await;
@@ -136,6 +147,12 @@ pub async fn joined_with_kit(url: &str, email: &str, code: InviteCode) -> (Devic
     let account = preview.join(secret(&password)).await.expect("joining");
     let kit = account.kit();
     (Device::new(email, password, store, account).await, kit)
+}
+
+/// An invitation to become an Ops member, for a day.
+pub fn ops_invite(email: &str, name: &str) -> OpsInvite {
+    let expires_in = Duration::from_secs(86_400);
+    OpsInvite { email: address(email), name: name.to_owned(), expires_in }
 }
 
 /// An address.

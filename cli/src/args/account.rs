@@ -68,6 +68,11 @@ const INVITE_EXAMPLE: &str = "\
 Examples:
   sealpost invite client@example.com --expires 7d
   sealpost invite client@example.com --replace      they have lost password and recovery kit
+  sealpost invite olaf@example.org --role ops --name \"Olaf Ops\"
+
+Inviting somebody again who is not admitted yet gives a new code for the same account, also when a colleague
+invited them: the newest code counts. A further Ops member always needs an account key, and is admitted only after
+both of you have compared 12 words: `sealpost confirm EMAIL`.
 
 The code is a key: whoever uses it first is the invitee. Hand it over by another way than this
 server: your own mail, a chat, on paper. The server never learns it.";
@@ -78,9 +83,12 @@ server: your own mail, a chat, on paper. The server never learns it.";
 pub struct InviteArgs {
     /// Whom to invite
     pub email: EmailAddress,
-    /// What they will be allowed to do
-    #[arg(long, value_enum, default_value_t = RoleArg::Client)]
-    pub role: RoleArg,
+    /// What they will be; a client if nothing is said, and with --replace what they were
+    #[arg(long, value_enum)]
+    pub role: Option<RoleArg>,
+    /// An Ops member's name, as clients will see it
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
     /// How long the code works: 12h, 7d, 2w
     #[arg(long, value_name = "DURATION", default_value = "14d")]
     pub expires: Lifetime,
@@ -100,7 +108,7 @@ pub struct InviteArgs {
 pub enum RoleArg {
     /// Downloads what is shared with them
     Client,
-    /// Uploads, shares, invites (comes with a later version)
+    /// Uploads, shares, invites
     Ops,
 }
 

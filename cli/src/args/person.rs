@@ -24,7 +24,7 @@ Examples:
   sealpost confirm client@example.com
   sealpost confirm client@example.com --words \"abandon ability …\"      twelve, as they read them to you
 
-For invites made with --confirm or --replace. Call the person: the twelve words are the same on both sides
+For invites made with --role ops, --confirm or --replace. Call the person: the twelve words are the same on both sides
 exactly when nobody else has used the code. -y does not answer for you.";
 
 /// `sealpost confirm`

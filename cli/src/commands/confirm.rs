@@ -1,6 +1,6 @@
 //! `confirm`: admits somebody after both have compared twelve words.
 
-use sealpost_client::Confirmation;
+use sealpost_client::{Confirmation, Role};
 
 use super::account;
 use crate::{
@@ -34,6 +34,12 @@ pub async fn run(args: ConfirmArgs, context: &Context) -> Outcome {
             "What was shared with the old account is not open to the new one. Every owner decides for their own \
              files: sealpost reshare {email}"
         ));
+        if role == Role::Ops {
+            context.printer.note(
+                "The new account inherits no files. What the old one had shared stays readable, marked: its sender \
+                 has left.",
+            );
+        }
     }
     Ok(())
 }

@@ -210,6 +210,11 @@ impl Run<'_> {
                 self.summary.already += 1;
                 shown("already", share.expires_at, share.limit)
             }
+            DeliveryStatus::Queued => {
+                self.summary.queued += 1;
+                let status = if self.dry_run { "would_queue" } else { "queued" };
+                shown(status, terms.expires_at, terms.downloads)
+            }
             DeliveryStatus::Shared => {
                 self.summary.shared += 1;
                 let status = if self.dry_run { "would_share" } else { "shared" };

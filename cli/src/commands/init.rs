@@ -24,8 +24,8 @@ pub async fn run(args: InitArgs, context: &Context) -> Outcome {
     };
     account::enrol(anonymous.found(founding).await?, context).await?;
     context.printer.note(
-        "You are the only Ops member. If you lose password and recovery kit, the organisation is lost: invite a \
-         second Ops member as soon as your version can (`sealpost invite --role ops`, in a later one).",
+        "You are the only Ops member: if you lose password and recovery kit, the organisation is lost, so invite a \
+         second one soon: sealpost invite COLLEAGUE@EXAMPLE.COM --role ops",
     );
     context.printer.note("Next: sealpost invite CLIENT@EXAMPLE.COM");
     Ok(())

@@ -1,6 +1,6 @@
 //! `ls`: the caller's files and whom they are shared with.
 
-use sealpost_client::{OwnFile, ShareInfo};
+use sealpost_client::{OwnFile, QueuedShare, ShareInfo};
 
 use crate::{
     args::ListArgs,
@@ -29,7 +29,7 @@ pub fn file(file: OwnFile) -> output::OwnFile {
     output::OwnFile {
         created_at: time::rfc3339(file.file.sealed_at),
         file: listing::facts(file.file),
-        shares: file.shares.into_iter().map(share).collect(),
+        shares: file.shares.into_iter().map(share).chain(file.queued.into_iter().map(queued)).collect(),
         more_shares: file.more_shares,
     }
 }
@@ -45,6 +45,19 @@ fn share(share: ShareInfo) -> Share {
         download_limit: share.limit,
         receipt_at: share.received_at.map(time::rfc3339),
         receipt_standing: share.received_at.map(|_| receipts::standing(share.receipt_by_retired_key)),
+    }
+}
+
+fn queued(share: QueuedShare) -> Share {
+    Share {
+        email: share.email,
+        status: "queued".to_owned(),
+        new_account: None,
+        shared_at: time::rfc3339(share.queued_at),
+        expires_at: share.terms.expires_at.map(time::rfc3339),
+        downloads: 0,
+        download_limit: share.terms.downloads,
+        receipt_at: None,
     }
 }
 

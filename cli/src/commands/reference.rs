@@ -197,7 +197,8 @@ mod tests {
         let page = render();
         for row in [
             "| `--to <EMAIL>…` | Share with these people at once |",
-            "| `--role <ROLE>` | What they will be allowed to do: `client`, `ops` [default: `client`] |",
+            "| `--role <ROLE>` | What they will be; a client if nothing is said, and with --replace what they were: `client`, `ops` |",
+            "| `--expires <DURATION>` | How long the code works: 12h, 7d, 2w [default: `14d`] |",
             "| `--json` | Data as JSON on standard output, errors as JSON on standard error too |",
             "| `-o, --output <PATH\\|DIR\\|->` |",
             "| `SEALPOST_CA` | as `--ca` |",

@@ -1,6 +1,6 @@
 //! `share`, and what `upload --to` takes from it.
 
-use sealpost_client::{EmailAddress, Error, FileId, ShareOutcome, SignedIn, Terms};
+use sealpost_client::{EmailAddress, Error, FileId, ShareOutcome, ShareStatus, SignedIn, Terms};
 
 use crate::{
     args::{ShareArgs, TermsArgs},
@@ -52,9 +52,13 @@ pub async fn share(
 pub fn entry(outcome: ShareOutcome, terms: Terms, items: &mut Items) -> SharedWith {
     let email = outcome.email.to_string();
     match outcome.result {
-        Ok(_) => {
+        Ok(shared) => {
             let expires_at = terms.expires_at.map(time::rfc3339);
-            let status = "shared".to_owned();
+            let status = match shared {
+                ShareStatus::Shared(_) => "shared",
+                ShareStatus::Queued(_) => "queued",
+            };
+            let status = status.to_owned();
             SharedWith { email, status, expires_at, download_limit: terms.downloads, error: None }
         }
         Err(error) => {

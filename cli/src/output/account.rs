@@ -178,6 +178,8 @@ pub struct Invite {
     pub email: String,
     /// `client` or `ops`.
     pub role: String,
+    /// Under which name they will be known; empty for clients.
+    pub name: String,
     /// The code: whoever uses it first is the invitee.
     #[schemars(with = "String")]
     pub code: SecretText,

@@ -19,8 +19,8 @@ pub struct DeliveredRow {
     pub email: String,
     /// The file; `null` if there is none (yet).
     pub file_id: Option<String>,
-    /// `shared`; `already`, if it was before; `would_share` with `--dry-run`; `error`; `skipped`, if the run ended
-    /// before it.
+    /// `shared`; `queued`, if they have not been admitted yet: shared once they are; `already`, if it was before;
+    /// `would_share` and `would_queue` with `--dry-run`; `error`; `skipped`, if the run ended before it.
     pub status: String,
     /// Whether this run sealed (or with `--dry-run` would seal) the path as a new file.
     pub new_file: bool,
@@ -37,6 +37,9 @@ impl Show for DeliveredRow {
         let done = match self.status.as_str() {
             "shared" => "Shared",
             "already" => "Already shared",
+            "queued" => "Queued",
+            "would_queue" if self.new_file => "Would upload and queue",
+            "would_queue" => "Would queue",
             "would_share" if self.new_file => "Would upload and share",
             "would_share" => "Would share",
             "skipped" => "Not tried:",
@@ -44,6 +47,10 @@ impl Show for DeliveredRow {
             _ => return String::new(),
         };
         let terms = terms(self.expires_at.as_deref(), self.download_limit);
+        if matches!(self.status.as_str(), "queued" | "would_queue") {
+            let (path, email) = (text::safe(&self.path), text::safe(&self.email));
+            return format!("{done} {path} for {email}{terms}\n");
+        }
         format!("{done} {} with {}{terms}\n", text::safe(&self.path), text::safe(&self.email))
     }
 
@@ -59,6 +66,8 @@ pub struct DeliverySummary {
     pub new_files: u64,
     /// Rows shared now.
     pub shared: u64,
+    /// Rows that wait until their recipients are admitted.
+    pub queued: u64,
     /// Rows that had been shared before.
     pub already: u64,
     /// Rows that failed.
@@ -75,13 +84,16 @@ impl DeliverySummary {
             format!("{} already", self.already),
             count(self.new_files, "new file"),
         ];
+        if self.queued > 0 {
+            facts.push(format!("{} queued", self.queued));
+        }
         if self.failed > 0 {
             facts.push(format!("{} failed", self.failed));
         }
         if self.skipped > 0 {
             facts.push(format!("{} not tried", self.skipped));
         }
-        let rows = self.shared + self.already + self.failed + self.skipped;
+        let rows = self.shared + self.queued + self.already + self.failed + self.skipped;
         format!("{}: {}.", count(rows, "row"), facts.join(", "))
     }
 }
@@ -92,9 +104,9 @@ mod tests {
 
     #[test]
     fn a_run_is_summed_up_in_one_line() {
-        let done = DeliverySummary { new_files: 2, shared: 3, already: 1, failed: 0, skipped: 0 };
+        let done = DeliverySummary { new_files: 2, shared: 3, already: 1, ..Default::default() };
         assert_eq!(done.human(), "4 rows: 3 shared, 1 already, 2 new files.");
-        let cut = DeliverySummary { new_files: 1, shared: 0, already: 0, failed: 1, skipped: 2 };
-        assert_eq!(cut.human(), "3 rows: 0 shared, 0 already, 1 new file, 1 failed, 2 not tried.");
+        let cut = DeliverySummary { new_files: 1, queued: 1, failed: 1, skipped: 2, ..Default::default() };
+        assert_eq!(cut.human(), "4 rows: 0 shared, 0 already, 1 new file, 1 queued, 1 failed, 2 not tried.");
     }
 }

@@ -11,11 +11,12 @@ use crate::{failure::Failure, printer::Show, text};
 pub struct Share {
     /// With whom.
     pub email: String,
-    /// `active`, `expired`, `used_up`, `ended`, or `account_ended`: whom it was for can't sign in to that account.
+    /// `active`, `expired`, `used_up`, `ended`; `account_ended`: whom it was for can't sign in to that account;
+    /// `queued`: it waits until they have joined and are admitted.
     pub status: String,
     /// Set if the recipient's account took the place of another one.
     pub new_account: Option<NewAccount>,
-    /// When it was shared.
+    /// When it was shared, or queued.
     pub shared_at: String,
     /// When it ends by itself.
     pub expires_at: Option<String>,
@@ -37,6 +38,8 @@ impl Share {
             facts.push(format!("until {time}"));
         }
         facts.push(match self.download_limit {
+            Some(limit) if self.status == "queued" => count(limit, "download"),
+            None if self.status == "queued" => "once they are admitted".to_owned(),
             Some(limit) => format!("{} of {}", self.downloads, count(limit, "download")),
             None => count(self.downloads, "download"),
         });
@@ -54,7 +57,7 @@ impl Share {
 pub struct SharedWith {
     /// Whom.
     pub email: String,
-    /// `shared`, later also `queued`; or `error`.
+    /// `shared`; `queued`, if they have not been admitted yet: shared once they are; or `error`.
     pub status: String,
     /// When the share ends by itself.
     pub expires_at: Option<String>,
@@ -76,7 +79,13 @@ impl SharedWith {
         match &self.error {
             None => {
                 let terms = terms(self.expires_at.as_deref(), self.download_limit);
-                format!("Shared with {}{terms}\n", text::safe(&self.email))
+                let email = text::safe(&self.email);
+                if self.status == "queued" {
+                    return format!(
+                        "Queued for {email}{terms}: shared once they have joined and are admitted\n"
+                    );
+                }
+                format!("Shared with {email}{terms}\n")
             }
             Some(_) => String::new(),
         }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code fails by panicking")]
 
 mod bad_input;
+mod colleagues;
 mod contract;
 mod deliver;
 mod desktop;

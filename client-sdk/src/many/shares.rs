@@ -2,7 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sealpost_crypto::{email::EmailAddress, id::UserId, log::Log, pair::PairState};
+use sealpost_crypto::{
+    email::EmailAddress,
+    id::{FileId, UserId},
+    log::Log,
+    pair::PairState,
+    vault::QueueKey,
+};
 
 use super::{
     Sent,
@@ -14,10 +20,11 @@ use crate::{
     },
     directory::Directory,
     error::{Error, ErrorKind, Result},
+    intent::Lookup,
     journal,
     list::ShareInfo,
     pairs::Pairs,
-    share::{ShareOutcome, Terms, check_terms},
+    share::{ShareOutcome, ShareStatus, Terms, check_terms},
     share_many::{Granted, Wanted},
     signed_in::Inner,
 };
@@ -26,6 +33,9 @@ use crate::{
 struct Grant {
     file: usize,
     recipient: usize,
+    file_id: FileId,
+    version: u64,
+    email: EmailAddress,
     result: Result<UserId>,
     terms: Terms,
 }
@@ -61,7 +71,7 @@ impl Inner {
         &self,
         files: &[Delivery],
         stored: &[Result<Stored>],
-    ) -> Result<HashMap<(usize, usize), Result<UserId>>> {
+    ) -> Result<HashMap<(usize, usize), Result<ShareStatus>>> {
         if files.iter().all(|file| file.recipients.is_empty()) {
             return Ok(HashMap::new());
         }
@@ -79,9 +89,13 @@ impl Inner {
                     Ok(user_id)
                         if stored.granted.is_none() && look.is_live(&log, user_id, stored).await? =>
                     {
-                        results.insert((file, recipient), Ok(user_id));
+                        results.insert((file, recipient), Ok(ShareStatus::Shared(user_id)));
                     }
-                    result => grants.push(Grant { file, recipient, result, terms: *terms }),
+                    result => {
+                        let (file_id, version) = (stored.file.file_id, stored.file.version);
+                        let (email, terms) = (email.clone(), *terms);
+                        grants.push(Grant { file, recipient, file_id, version, email, result, terms });
+                    }
                 }
             }
             if grants.iter().any(|grant| grant.file == file && grant.result.is_ok()) {
@@ -93,11 +107,12 @@ impl Inner {
         Ok(results)
     }
 
+    /// Makes shares, in few requests, and queues those to people who are not certified yet.
     async fn make(
         &self,
         granted: &BTreeMap<usize, Granted>,
         grants: Vec<Grant>,
-    ) -> Result<Vec<((usize, usize), Result<UserId>)>> {
+    ) -> Result<Vec<((usize, usize), Result<ShareStatus>)>> {
         let mut wanted = Vec::new();
         for grant in &grants {
             if let (Ok(recipient), Some(file)) = (&grant.result, granted.get(&grant.file)) {
@@ -106,11 +121,26 @@ impl Inner {
         }
         let mut made = self.share_all(&wanted).await?.into_iter();
         let lost = || Err(Error::internal("a share was not decided"));
-        let outcome = |grant: Grant| {
-            let result = grant.result.and_then(|_| made.next().unwrap_or_else(lost));
-            ((grant.file, grant.recipient), result)
-        };
-        Ok(grants.into_iter().map(outcome).collect())
+        let (mut lookup, mut queued, mut outcomes) = (Lookup::default(), Vec::new(), Vec::new());
+        for Grant { file, recipient, file_id, version, email, result, terms } in grants {
+            let status = match result {
+                Ok(_) => made.next().unwrap_or_else(lost).map(ShareStatus::Shared),
+                Err(error) => {
+                    let intent = self.intent(&mut lookup, version, &email, terms, error).await;
+                    intent.map(|(user_id, grant)| {
+                        queued.push((QueueKey { file_id, user_id }, grant));
+                        ShareStatus::Queued(user_id)
+                    })
+                }
+            };
+            outcomes.push(((file, recipient), status));
+        }
+        if let Err(error) = self.queue(&queued).await {
+            let waits =
+                outcomes.iter_mut().filter(|(_, status)| matches!(status, Ok(ShareStatus::Queued(_))));
+            waits.for_each(|(_, status)| *status = Err(error.clone()));
+        }
+        Ok(outcomes)
     }
 
     /// One group of deliveries; `None` for a file that was deleted since it was delivered.
@@ -149,10 +179,10 @@ impl Inner {
                 },
             };
             granted.insert(at, file);
-            let recipients = standing(delivery, known);
+            let recipients = standing(delivery, known, &self.queued_of(file_id).await?);
             outcomes.push(Some(Ok(Delivered { file_id: Some(file_id), before, recipients })));
         }
-        let grants = missing(self, &log, &directory, deliveries, &outcomes);
+        let grants = missing(self, &log, &directory, deliveries, &outcomes, &granted);
         drop(log);
         for ((file, recipient), result) in self.make(&granted, grants).await? {
             if let Some(Some(Ok(delivered))) = outcomes.get_mut(file) {
@@ -162,7 +192,7 @@ impl Inner {
                     Err(error) if is_shared_already(&error) => {
                         self.told_already(&outcome.email, &granted[&file], error).await
                     }
-                    result => result.map(|_| DeliveryStatus::Shared),
+                    result => result.map(DeliveryStatus::from),
                 };
             }
         }
@@ -203,15 +233,18 @@ fn missing(
     directory: &Directory,
     deliveries: &[Delivery],
     outcomes: &[Option<Result<Delivered>>],
+    granted: &BTreeMap<usize, Granted>,
 ) -> Vec<Grant> {
     let mut grants = Vec::new();
     for (file, (delivery, outcome)) in deliveries.iter().zip(outcomes).enumerate() {
-        let Some(Ok(delivered)) = outcome else { continue };
+        let (Some(Ok(delivered)), Some(granted)) = (outcome, granted.get(&file)) else { continue };
+        let (file_id, version) = (granted.manifest.get().file_id, granted.manifest.get().version);
         let recipients = delivery.recipients.iter().zip(&delivered.recipients).enumerate();
         for (recipient, ((email, terms), outcome)) in recipients {
             if is_missing(outcome) {
                 let result = check_terms(terms).and_then(|()| inner.recipient(log, directory, email));
-                grants.push(Grant { file, recipient, result, terms: *terms });
+                let (email, terms) = (email.clone(), *terms);
+                grants.push(Grant { file, recipient, file_id, version, email, result, terms });
             }
         }
     }

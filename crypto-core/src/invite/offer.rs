@@ -48,6 +48,8 @@ failures! {
         SealedOpening = "offer_opening", "the address beside the invitation can't be opened";
         /// The server names another address than the inviter.
         Email = "offer_email", "the server gives another address than the inviter";
+        /// Ops accounts always have an account key.
+        AccountKey = "offer_account_key", "an Ops member is invited without an account key";
     }
     from {
         /// The record itself, or who signed it.
@@ -146,6 +148,9 @@ impl VerifiedOffer {
         let opening = opening.verify(record.subject)?;
         if opening.email() != &sealed.email {
             return Err(OfferError::Email);
+        }
+        if record.role == Role::Ops && !record.account_key {
+            return Err(OfferError::AccountKey);
         }
         Ok(Self { record, opening })
     }

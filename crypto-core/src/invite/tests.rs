@@ -128,6 +128,17 @@ fn an_invitation_becomes_a_membership() {
 }
 
 #[test]
+fn an_ops_member_is_invited_with_an_account_key_only() {
+    for (account_key, refused) in [(true, None), (false, Some(OfferError::AccountKey))] {
+        let mut invited = Invited::new();
+        let signer = invited.organisation.log.ops_signer(&invited.organisation.founder).unwrap();
+        let request = OfferRequest { role: Role::Ops, account_key, ..request() };
+        invited.sealed = offer(&signer, &invited.code, request).unwrap();
+        assert_eq!(invited.verify(&invited.sealed).err(), refused);
+    }
+}
+
+#[test]
 fn the_invitee_notices_any_change_to_the_offer() {
     let invited = Invited::new();
     let flip = |bytes: &mut Vec<u8>, at: usize| bytes[at] ^= 1;

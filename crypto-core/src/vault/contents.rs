@@ -16,6 +16,9 @@ use crate::{
 /// Fields that this version does not know.
 pub type Rest = serde_json::Map<String, serde_json::Value>;
 
+/// How long the mark of a grant that was taken back stays at least, seconds: a year.
+pub const CANCELLED_KEPT: u64 = 365 * 86_400;
+
 /// What only one person knows.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vault {
@@ -52,6 +55,43 @@ impl Vault {
             old_seeds: BTreeMap::new(),
             rest: Rest::new(),
         }
+    }
+}
+
+/// Queued grants (§6.6).
+impl Vault {
+    /// Grants that wait for their recipient.
+    pub fn waiting(&self) -> impl Iterator<Item = (&QueueKey, &QueuedGrant)> {
+        self.queued.iter().filter(|(_, grant)| !grant.cancelled)
+    }
+
+    /// Queues a grant, in place of an earlier one or of the mark that one left.
+    pub fn queue(&mut self, key: QueueKey, mut grant: QueuedGrant) {
+        if let Some(before) = self.queued.get(&key) {
+            grant.time = grant.time.max(before.time + 1);
+        }
+        self.queued.insert(key, grant);
+    }
+
+    /// Takes back the waiting grants that `is_it` picks. A mark stays, later than the grant was, so that a device that
+    /// has not heard of it can't bring the grant back; marks that have stood for [`CANCELLED_KEPT`] go.
+    pub fn cancel(&mut self, is_it: impl Fn(&QueueKey, &QueuedGrant) -> bool, now: u64) {
+        self.queued.retain(|_, grant| !grant.cancelled || now < grant.time.saturating_add(CANCELLED_KEPT));
+        for (key, grant) in &mut self.queued {
+            if !grant.cancelled && is_it(key, grant) {
+                (grant.cancelled, grant.time) = (true, now.max(grant.time + 1));
+            }
+        }
+    }
+
+    /// Removes a grant that was completed or can't be any more. `true`, and the mark stays, if it was taken back
+    /// meanwhile.
+    pub fn dequeue(&mut self, key: &QueueKey) -> bool {
+        let taken_back = self.queued.get(key).is_some_and(|grant| grant.cancelled);
+        if !taken_back {
+            self.queued.remove(key);
+        }
+        taken_back
     }
 }
 
@@ -206,7 +246,7 @@ impl fmt::Debug for PendingInvite {
 }
 
 /// A share that waits until its recipient is certified (§6). Completing it twice does nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueuedGrant {
     /// The file's version.
     #[serde(with = "int53")]
@@ -219,12 +259,24 @@ pub struct QueuedGrant {
     /// How many downloads the server allows, or 0 for any number.
     #[serde(with = "int53")]
     pub limit: u64,
-    /// When it was queued, UTC seconds.
+    /// When it was queued or taken back, UTC seconds.
     #[serde(with = "int53")]
     pub time: u64,
+    /// The address that was invited, for its owner to read; empty where it was not noted.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub email: String,
+    /// Whether its owner took it back: then only the mark is left, so that no other device brings the grant back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancelled: bool,
     /// Unknown fields.
     #[serde(flatten)]
     pub rest: Rest,
+}
+
+impl fmt::Debug for QueuedGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "QueuedGrant(version {})", self.version)
+    }
 }
 
 /// An account seed of an earlier generation.

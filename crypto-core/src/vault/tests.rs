@@ -46,7 +46,8 @@ fn invite(secret: u8) -> PendingInvite {
 }
 
 fn grant(time: u64, limit: u64) -> QueuedGrant {
-    QueuedGrant { version: 1, subject: Digest::new([9; 32]), expiry: 0, limit, time, rest: Rest::new() }
+    let (subject, email) = (Digest::new([9; 32]), String::new());
+    QueuedGrant { version: 1, subject, expiry: 0, limit, time, email, cancelled: false, rest: Rest::new() }
 }
 
 fn sample() -> Vault {
@@ -205,4 +206,43 @@ fn the_later_name_and_grant_win_whoever_merges() {
         assert_eq!(merged.petnames[&UserId::new([7; 16])].name, "b");
         assert_eq!(merged.queued[&key], grant(21, 1));
     }
+}
+
+#[test]
+fn a_grant_that_was_taken_back_is_not_brought_back_by_a_merge() {
+    let key = *sample().queued.keys().next().unwrap();
+    // One device takes it back, within the second in which it was queued; the other has not heard of it, even for long.
+    let (mut mine, theirs) = (sample(), sample());
+    mine.cancel(|grant, _| *grant == key, 20);
+    assert_eq!(mine.waiting().count(), 0);
+    for merged in [merge(&mine, &theirs).unwrap(), merge(&theirs, &mine).unwrap()] {
+        assert!(merged.queued[&key].cancelled);
+        assert_eq!(merged.waiting().count(), 0);
+    }
+    // Whoever completes it finds that it was taken back, and leaves the mark.
+    assert!(mine.dequeue(&key) && mine.queued.contains_key(&key));
+    let mut completed = sample();
+    assert!(!completed.dequeue(&key) && completed.queued.is_empty());
+
+    // Queued again after that, even by a clock that is behind, it waits again on every device.
+    let mut again = mine.clone();
+    again.queue(key, grant(3, 7));
+    for merged in
+        [merge(&again, &mine).unwrap(), merge(&mine, &again).unwrap(), merge(&theirs, &again).unwrap()]
+    {
+        assert_eq!(merged.waiting().map(|(_, grant)| grant.limit).collect::<Vec<_>>(), [7]);
+    }
+    // The mark goes in the end, when others are made.
+    let stands = mine.queued[&key].time;
+    mine.cancel(|_, _| false, stands + contents::CANCELLED_KEPT - 1);
+    assert!(mine.queued.contains_key(&key));
+    mine.cancel(|_, _| false, stands + contents::CANCELLED_KEPT);
+    assert!(mine.queued.is_empty());
+}
+
+#[test]
+fn a_grant_without_address_and_mark_is_written_as_before() {
+    let value = serde_json::to_value(grant(20, 3)).unwrap();
+    assert_eq!(value.as_object().unwrap().len(), 5, "{value}");
+    assert!(format!("{:?}", sample().queued).find('@').is_none());
 }

@@ -146,7 +146,7 @@ impl Invite {
         Ok(Some((RecordId::from_slice(id)?, record(bundle)?)))
     }
 
-    /// As Ops members and the invitee see it at `now` (UTC seconds).
+    /// As the invitee sees it at `now` (UTC seconds).
     pub(crate) fn view(self, now: u64) -> Result<InviteView, DbError> {
         let state = match self.state {
             Progress::Open if self.expiry()? <= now => InviteState::Expired,
@@ -163,7 +163,14 @@ impl Invite {
             offer: self.offer.0,
             offer_mac: self.offer_mac,
             sealed_opening: Base64(self.sealed_opening),
+            opening: None,
         })
+    }
+
+    /// As Ops members see it in their list.
+    pub(crate) fn view_for_ops(self, now: u64) -> Result<InviteView, DbError> {
+        let opening = Some(self.opening()?);
+        Ok(InviteView { opening, ..self.view(now)? })
     }
 
     fn acceptance(&self) -> Result<Option<AcceptanceView>, DbError> {

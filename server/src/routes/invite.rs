@@ -48,7 +48,7 @@ pub(super) async fn list(
     let mut tx = state.db.read().await?;
     let rows = db::invite::page(&mut tx, query.state, now, before, size + 1).await?;
     let place = |invite: &Invite| Place { at: invite.created_at(), id: invite.invite_id.as_bytes().to_vec() };
-    Ok(axum::Json(page(rows, size, place, |invite| invite.view(now))?))
+    Ok(axum::Json(page(rows, size, place, |invite| invite.view_for_ops(now))?))
 }
 
 /// `GET /invites/{invite_id}`: to its holder, in whatever state it is. Changes nothing.

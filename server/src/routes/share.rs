@@ -242,6 +242,7 @@ async fn end(state: &AppState, record: &Signed<Unshare>) -> Result<(), ApiError>
     if pair::is_known(&mut tx, Kind::Unshare, record.id(), place.sender).await? {
         return Ok(());
     }
+    // First: of two that end one share at one moment, the second is told what holds its place.
     if let Some(obstacle) = pair::obstacle(&mut tx, &place).await? {
         return Err(obstacle.into());
     }

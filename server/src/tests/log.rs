@@ -1,7 +1,17 @@
+use futures_util::future::join_all;
 use sealpost_api::{log::LogPage, problem::Problem, routes};
-use sealpost_crypto::{records::RevokeReason, sign::SigningKey};
+use sealpost_crypto::{record::RawRecord, records::RevokeReason, sign::SigningKey};
 
-use crate::testing::{Auth, House, on_both};
+use crate::testing::{Auth, House, Person, on_both};
+
+impl House {
+    /// The entry at a place of the log.
+    async fn entry(&self, ops: &Person, place: u64) -> RawRecord {
+        let query = format!("?from={place}&limit=1");
+        let page: LogPage = self.get(routes::LOG, &[], &query, Auth::Bearer(&ops.tokens)).await.json();
+        page.entries.into_iter().next().unwrap().record
+    }
+}
 
 on_both! {
     async fn the_same_entry_again_is_fine_and_another_at_its_place_is_not(house: House) {
@@ -30,13 +40,41 @@ on_both! {
             house.accept(&inviting).await;
             entries.push(inviting);
         }
-        let records = futures_util::future::join_all(entries.iter().map(|entry| house.certification(&ada, entry))).await;
+        let records = join_all(entries.iter().map(|entry| house.certification(&ada, entry))).await;
         let answers =
-            futures_util::future::join_all(records.into_iter().map(|record| house.append(&ada, record))).await;
+            join_all(records.into_iter().map(|record| house.append(&ada, record))).await;
         let won = answers.iter().filter(|answer| answer.status.is_success()).count();
         let lost = answers.iter().filter(|answer| answer.status.as_u16() == 409).count();
         assert_eq!((won, lost), (1, 5));
         assert_eq!(house.log(Auth::Bearer(&ada.tokens)).await.size(), 2);
+    }
+
+    async fn of_many_writers_on_two_servers_one_wins_each_place(house: House) {
+        let ada = house.found().await;
+        let other = house.second().await;
+        let mut waiting = Vec::new();
+        for n in 0..8 {
+            let inviting = house.invite(&ada, &format!("p{n}@example.org")).await;
+            house.accept(&inviting).await;
+            waiting.push(inviting);
+        }
+        for place in 1..=8 {
+            let records = join_all(waiting.iter().map(|inviting| house.certification(&ada, inviting))).await;
+            // Each entry comes to both servers, so that two race for the last place too.
+            let sent: Vec<_> = records.iter().flat_map(|record| [(&house, record), (&other, record)]).collect();
+            let racing = sent.iter().map(|(server, record)| server.append(&ada, (*record).clone()));
+            let answers = join_all(racing).await;
+            let stands = house.entry(&ada, place).await;
+            for ((_, record), answer) in sent.into_iter().zip(answers) {
+                if *record == stands {
+                    answer.ok();
+                } else {
+                    assert_eq!(answer.fails(409, "log_conflict").record.as_ref(), Some(&stands));
+                }
+            }
+            waiting.remove(records.iter().position(|record| *record == stands).unwrap());
+        }
+        assert_eq!(other.log(Auth::Bearer(&ada.tokens)).await.size(), 9);
     }
 
     async fn entries_that_do_not_hold_change_nothing(house: House) {

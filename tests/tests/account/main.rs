@@ -2,9 +2,14 @@
 //! backend.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code fails by panicking")]
 
+mod concurrency;
 mod contacts;
 mod evidence;
 mod files;
+mod ops_members;
 mod people;
+mod queue;
 mod recovery;
+mod reinvite;
 mod replacement;
+mod watch;

@@ -130,6 +130,41 @@ on_both_databases! {
         assert_eq!(scene.ops.me.certify_accepted().await.unwrap().len(), 1);
     }
 
+    async fn a67_an_invite_to_become_ops_never_certifies_by_itself(server: TestServer) {
+        let scene = Scene::set(server).await;
+        let invite = scene.ops.me.invite_ops(sdk::ops_invite(BOB, "Bob")).await.unwrap();
+        // Whoever listened in was first, and the server calls it an ordinary client's invite that needs nothing more.
+        let (eve, kit) = sdk::joined_with_kit(&scene.evil.url(), BOB, invite.code).await;
+        assert!(kit.account_key.is_some());
+        scene.evil.json(routes::INVITES, |page| {
+            for item in page["items"].as_array_mut().unwrap() {
+                item["role"] = json!("client");
+                item["confirm"] = json!(false);
+            }
+        });
+        scene.evil.forget();
+        let other = scene.ops.other_device(&scene.evil.url()).await;
+        for device in [&scene.ops, &other] {
+            let admitted = device.me.admit_accepted().await.unwrap();
+            assert_eq!((admitted.certified.len(), admitted.waiting.len()), (0, 1));
+            device.me.watch_once(|_| ()).await.unwrap();
+        }
+        assert!(scene.evil.seen_of(routes::APPEND_LOG).is_empty(), "somebody was certified");
+        // The words are not Bob's, so the inviter gives a new code, and Eve is out.
+        let heard = scene.ops.me.confirmation(&eve.email).await.unwrap();
+        assert_eq!(Some(*heard.words()), eve.me.whoami().await.unwrap().words);
+        let again = scene.ops.me.invite_ops(sdk::ops_invite(BOB, "Bob")).await.unwrap();
+        let bob = sdk::join(&scene.evil.url(), BOB, again.code).await;
+        let confirmation = scene.ops.me.confirmation(&bob.email).await.unwrap();
+        assert_ne!(confirmation.words(), heard.words());
+        let late = heard.admit().await.map(drop).unwrap_err();
+        assert_eq!(late.code(), "record_invalid", "what Eve had accepted counts no more");
+        confirmation.admit().await.unwrap();
+        assert!(bob.me.files(None).await.is_ok());
+        assert!(eve.me.files(None).await.is_err());
+        scene.ends_well().await;
+    }
+
     async fn a67_looking_at_an_invite_uses_nothing_up(server: TestServer) {
         let scene = Scene::set(server).await;
         let code = scene.ops.invite(BOB).await;

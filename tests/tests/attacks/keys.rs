@@ -1,7 +1,7 @@
-//! A01 to A05, A10, A56, A57, A72: whose keys a file is wrapped to, and whose log that rests on.
+//! A01, A03 to A05, A10, A56, A57, A72: whose keys a file is wrapped to, and whose log that rests on.
 
 use sealpost_api::routes;
-use sealpost_client::{ErrorKind, Terms};
+use sealpost_client::{Admitting, ErrorKind, InviteRequest, Terms};
 use sealpost_crypto::{
     encoding::Base64,
     keys::AccountKeys,
@@ -66,6 +66,52 @@ on_both_databases! {
         // A device that has pinned the log never asks again: what is said elsewhere changes nothing.
         scene.ops.share(scene.file, &bob, Terms::default()).await.unwrap();
         assert!(bob.download(scene.file).await.is_ok());
+        scene.ends_well().await;
+    }
+
+    async fn a03_the_keys_that_were_compared_are_the_keys_that_are_used(server: TestServer) {
+        let scene = Scene::set(server).await;
+        // Bob is admitted by the words of his keys, K1, which the server swaps for K2 as soon as they were read.
+        let request = InviteRequest {
+            email: sdk::address("bob@example.com"),
+            expires_in: std::time::Duration::from_secs(3_600),
+            account_key: false,
+        };
+        let code = scene.ops.me.invite_with(request, Admitting::Confirmed).await.unwrap().code;
+        let bob = sdk::join(&scene.evil.url(), "bob@example.com", code).await;
+        let confirmation = scene.ops.me.confirmation(&bob.email).await.unwrap();
+        assert_eq!(Some(*confirmation.words()), bob.me.whoami().await.unwrap().words);
+        scene.evil.json(routes::INVITES, |page| {
+            for item in page["items"].as_array_mut().unwrap() {
+                if item["acceptance"].is_object() {
+                    item["acceptance"]["bundle"] = attackers(&item["acceptance"]["bundle"]);
+                }
+            }
+        });
+        confirmation.admit().await.unwrap();
+        let shown = scene.ops.me.verify(&bob.email).await.unwrap().words;
+        assert_eq!(shown, bob.me.verify(&scene.ops.email).await.unwrap().words);
+        // And once more between looking and wrapping: the log goes on with other keys of his.
+        scene.evil.json(routes::LOG, |page| {
+            let forged = page["entries"].as_array().unwrap().iter().find(|it| it["record"]["type"] == "certify").cloned();
+            let forged = forged.unwrap_or_else(|| json!({"record": {"type": "rotate", "payload": "e30",
+                "signature": Base64(vec![7; 64])}, "bundle": null}));
+            page["entries"].as_array_mut().unwrap().push(forged);
+        });
+        scene.evil.forget();
+        let error = scene.ops.share(scene.file, &bob, Terms::default()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Verification, "{error}");
+        assert!(scene.evil.seen_of(routes::SHARE).is_empty(), "a wrapped key left the client");
+        // Told elsewhere than in the log, nothing asks for them: K1 is used.
+        scene.evil.repent();
+        scene.evil.json(routes::MEMBERS, |page| {
+            for member in page["items"].as_array_mut().unwrap() {
+                member["bundle"] = json!("other keys");
+            }
+        });
+        scene.ops.share(scene.file, &bob, Terms::default()).await.unwrap();
+        assert!(bob.download(scene.file).await.is_ok());
+        assert_eq!(scene.ops.me.verify(&bob.email).await.unwrap().words, shown);
         scene.ends_well().await;
     }
 

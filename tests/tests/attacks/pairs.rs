@@ -63,6 +63,41 @@ on_both_databases! {
         scene.kept_secrets().await;
     }
 
+    async fn a66_an_unshare_that_was_first_cancels_the_share(server: TestServer) {
+        let scene = Scene::set(server).await;
+        let client = scene.client.me.whoami().await.unwrap().user_id.to_string();
+        let file = scene.another_file().await;
+        scene.ops.me.unshare(file, &scene.client.email).await.unwrap();
+        let other = scene.ops.other_device(&scene.evil.url()).await;
+        // The other device has synced; then this one shares and ends the share, which the other one does not see yet.
+        other.me.share(scene.file, &[scene.client.email.clone()], Terms::default()).await.unwrap();
+        let before: PairPage = {
+            let seen = scene.evil.seen_of(routes::PAIR);
+            let of_client = seen.iter().rfind(|seen| seen.asked.path.contains(&client));
+            serde_json::from_slice(&of_client.unwrap().answered.body).unwrap()
+        };
+        scene.ops.share(file, &scene.client, Terms::default()).await.unwrap();
+        scene.ops.me.unshare(file, &scene.client.email).await.unwrap();
+        let stale = std::sync::atomic::AtomicBool::new(true);
+        scene.evil.answers(routes::PAIR, move |asked, answered| {
+            if asked.path.contains(&client) && stale.swap(false, std::sync::atomic::Ordering::SeqCst) {
+                answered.say(&serde_json::json!({"records": [], "newest": before.newest}));
+            }
+        });
+        scene.evil.forget();
+        let cancelled = other.share(file, &scene.client, Terms::default()).await.unwrap_err();
+        assert_eq!((cancelled.kind(), cancelled.code()), (ErrorKind::Conflict, "share_cancelled"), "{cancelled}");
+        let shares = scene.evil.seen_of(routes::SHARE);
+        assert_eq!(shares.len(), 1, "it lost its place once, and signed for no other");
+        let lost: Value = serde_json::from_slice(&shares[0].answered.body).unwrap();
+        let problem = &lost["results"][0]["problem"];
+        assert_eq!((problem["code"].as_str(), problem["record"].is_object()), (Some("pair_conflict"), true), "{lost}");
+        // By the owner's next wish it is shared after all.
+        other.share(file, &scene.client, Terms::default()).await.unwrap();
+        assert!(scene.client.download(file).await.is_ok());
+        scene.ends_well().await;
+    }
+
     async fn a66_two_devices_that_race_for_a_place_both_arrive(server: TestServer) {
         let scene = Scene::set(server).await;
         let other = scene.ops.other_device(&scene.evil.url()).await;

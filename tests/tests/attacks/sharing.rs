@@ -1,7 +1,7 @@
-//! A28, A33 to A36, A39, A58: who shared what with whom.
+//! A28, A33 to A36, A39, A58, A80: who shared what with whom.
 
 use sealpost_api::{file::FileView, routes};
-use sealpost_client::Terms;
+use sealpost_client::{ErrorKind, QueueEnd, ShareStatus, Terms};
 use sealpost_crypto::{
     encoding::{Base64, to_base64},
     keys::AccountKeys,
@@ -9,7 +9,10 @@ use sealpost_crypto::{
     records::{Manifest, Share, ShareContext},
     secret::AccountSeed,
 };
-use sealpost_tests::{TestServer, on_both_databases, sdk::Device};
+use sealpost_tests::{
+    TestServer, on_both_databases,
+    sdk::{self, Device},
+};
 use serde_json::{Value, json};
 
 use crate::scene::Scene;
@@ -61,6 +64,47 @@ async fn mallory(scene: &mut Scene) -> (Device, AccountKeys, Share) {
 }
 
 on_both_databases! {
+    async fn a80_nobody_is_queued_for_by_the_servers_word(server: TestServer) {
+        let scene = Scene::set(server).await;
+        let otto = scene.ops.welcome_ops(&scene.evil.url(), "otto@example.com", "Otto").await;
+        let code = otto.invite("bob@example.com").await;
+        let file = scene.file;
+        let ask = async || {
+            let emails = [sdk::address("bob@example.com"), sdk::address("eve@example.com")];
+            let outcomes = scene.ops.me.share(file, &emails, Terms::default()).await.unwrap();
+            outcomes.into_iter().map(|outcome| outcome.result.map_err(|error| error.kind())).collect::<Vec<_>>()
+        };
+        // The server calls somebody pending whom no Ops member has invited, and Bob's account another one.
+        scene.evil.json(routes::MEMBERS, |page| {
+            let members = page["items"].as_array_mut().unwrap();
+            let mut invented = members.iter().find(|member| member["status"] == "pending").unwrap().clone();
+            invented["opening"]["email"] = json!("eve@example.com");
+            invented["opening"]["user_id"] = json!("7".repeat(32));
+            members.push(invented);
+        });
+        scene.evil.json(routes::INVITES, |page| {
+            let items = page["items"].as_array_mut().unwrap();
+            for item in items.iter_mut() {
+                item["opening"]["user_id"] = json!("7".repeat(32));
+            }
+            let mut invented = items.clone();
+            for item in &mut invented {
+                item["email"] = json!("eve@example.com");
+                item["opening"]["email"] = json!("eve@example.com");
+            }
+            items.extend(invented);
+        });
+        assert_eq!(ask().await, [Err(ErrorKind::RecipientPending); 2]);
+        scene.evil.repent();
+        let honest = ask().await;
+        assert!(matches!(honest[..], [Ok(ShareStatus::Queued(_)), Err(ErrorKind::RecipientUnknown)]), "{honest:?}");
+        let bob = sdk::join(&scene.evil.url(), "bob@example.com", code).await;
+        otto.me.certify_accepted().await.unwrap();
+        assert_eq!(scene.ops.me.complete_queued().await.unwrap()[0].end, QueueEnd::Shared);
+        assert!(bob.download(file).await.unwrap() == scene.content);
+        scene.ends_well().await;
+    }
+
     async fn a28_a_file_planted_in_a_colleagues_name_is_not_listed(server: TestServer) {
         let scene = Scene::set(server).await;
         let view = scene.view(&scene.client, scene.file).await;

@@ -5,7 +5,8 @@ use schemars::{Schema, schema_for};
 use crate::output::{
     Account, Completions, Confirmed, Contacts, DeliveredRow, Demo, Downloads, Enrolled, EvidenceReport,
     FileReport, ForkReport, Invite, ManPage, ManPages, OwnFile, PasswordChanged, Receipt, ReceivedFile,
-    Rejected, Removed, Reshares, Shares, SignedOut, Started, Unshares, Uploads, Words, WrittenEvidence,
+    Rejected, Removed, Reshares, Shares, SignedOut, Started, Unshares, Uploads, WatchLine, Words,
+    WrittenEvidence,
 };
 
 /// What stands on standard output.
@@ -32,6 +33,7 @@ pub fn printed(command: &str) -> Option<Printed> {
         "passwd" => Printed::Document(schema_for!(PasswordChanged)),
         "upload" => Printed::Document(schema_for!(Uploads)),
         "deliver" => Printed::Rows(schema_for!(DeliveredRow)),
+        "watch" => Printed::Rows(schema_for!(WatchLine)),
         "share" => Printed::Document(schema_for!(Shares)),
         "unshare" => Printed::Document(schema_for!(Unshares)),
         "ls" => list("files", schema_for!(OwnFile)),

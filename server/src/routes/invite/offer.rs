@@ -92,11 +92,11 @@ fn refused(error: &StandingError) -> ApiError {
 }
 
 fn check_limits(offer: &Offer, request: &CreateInvite, now: u64) -> Result<(), ApiError> {
-    if offer.role == Role::Ops {
-        return Err(ApiError::new(
-            ErrorCode::Unsupported,
-            "This version of the server invites Clients only.",
-        ));
+    if offer.role == Role::Ops && !offer.account_key {
+        return Err(ApiError::record_invalid("An Ops member's account needs an account key."));
+    }
+    if offer.role == Role::Client && !request.opening.name.is_empty() {
+        return Err(ApiError::record_invalid("A Client has no name that the organisation knows."));
     }
     if offer.expiry <= now {
         return Err(
@@ -156,8 +156,10 @@ fn new_invite<'a>(offer: &'a Signed<Offer>, request: &'a CreateInvite) -> NewInv
         token_hash: request.token_hash,
         inviter: offer.signer,
         opening: &request.opening,
-        // Ops come later; see `check_limits`.
-        role: RoleName::Client,
+        role: match offer.role {
+            Role::Client => RoleName::Client,
+            Role::Ops => RoleName::Ops,
+        },
         offer_id: offer.id(),
         offer: offer.raw(),
         mac: request.mac,
