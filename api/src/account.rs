@@ -101,3 +101,16 @@ pub struct MemberView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certified_at: Option<u64>,
 }
+
+/// `GET /members/{user_id}`: what ends, or stays behind, when somebody's membership ends. Zeros for people whom nobody knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberSummary {
+    /// Shares to them that can be used now.
+    pub shares_received: u64,
+    /// Shares of theirs to others that can be used now.
+    pub shares_given: u64,
+    /// Their complete files.
+    pub files: u64,
+    /// Their invites that are open, or accepted and not certified.
+    pub open_invites: u64,
+}

@@ -24,6 +24,10 @@ pub struct ServerInfo {
     pub org_id: Option<OrgId>,
     /// The key under which it signs checkpoints; goes into the genesis.
     pub checkpoint_key: SigningPublicKey,
+    /// A key that is to sign checkpoints once an Ops member has signed a `service` entry for it; absent while there is
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_checkpoint_key: Option<SigningPublicKey>,
     /// Its clock, UTC seconds.
     pub time: u64,
 }

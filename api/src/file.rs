@@ -226,3 +226,42 @@ pub struct PairPage {
     /// The pair's newest sequence; tells whether there is more.
     pub newest: u64,
 }
+
+/// An entry of `GET /members/{user_id}/files`: a file that a former member left behind, to Ops members. Empty while the
+/// owner is a member.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LeftFileView {
+    /// The file.
+    pub file_id: FileId,
+    /// The newest live version.
+    pub version: u64,
+    /// The owner's statement.
+    pub manifest: RawRecord,
+    /// The server's clock when the version went live, UTC seconds.
+    pub created_at: u64,
+    /// The first [`crate::limits::MAX_SHARES_SHOWN`] shares to others.
+    pub shares: Vec<LeftShareView>,
+    /// Whether there are more.
+    pub more_shares: bool,
+    /// The record that took it out of circulation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawal: Option<RawRecord>,
+}
+
+/// A share of such a file, without the wrapped key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LeftShareView {
+    /// The share.
+    pub record: RawRecord,
+    /// How many downloads were begun.
+    pub downloads: u64,
+    /// Whether it was ended before its sender left.
+    pub ended: bool,
+}
+
+/// `POST /files/{file_id}/withdraw`: takes a former member's file out of circulation. Again is fine.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WithdrawFile {
+    /// The withdraw record.
+    pub record: RawRecord,
+}

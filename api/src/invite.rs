@@ -42,6 +42,8 @@ pub enum InviteState {
     Expired,
     /// A newer invite to the same person took its place.
     Replaced,
+    /// Whoever invited is not a member any more.
+    Cancelled,
 }
 
 /// An invite, to the Ops members and to whoever holds its token.

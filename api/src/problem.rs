@@ -87,6 +87,8 @@ codes! {
     AlreadyFounded = "already_founded", 409, "An organisation exists already";
     /// The person has an account already.
     AlreadyMember = "already_member", 409, "The person has an account already";
+    /// The file's owner is a member: they end its shares themselves.
+    OwnerActive = "owner_active", 409, "The file's owner is still a member";
     /// There is already a live share of this file to this person.
     AlreadyShared = "already_shared", 409, "The file is shared with this person already";
     /// The invite was accepted before, by somebody else.
@@ -95,6 +97,8 @@ codes! {
     InviteExpired = "invite_expired", 410, "This invite has expired";
     /// A newer invite took its place.
     InviteReplaced = "invite_replaced", 410, "A newer invite took this one's place";
+    /// Whoever invited is not a member any more.
+    InviteCancelled = "invite_cancelled", 410, "This invite was cancelled";
     /// The body is larger than the route takes.
     TooLarge = "too_large", 413, "The request is too large";
     /// The body is of another media type or is compressed.
@@ -125,6 +129,8 @@ codes! {
     Internal = "internal", 500, "Internal error";
     /// The server keeps no organisation yet.
     NotFounded = "not_founded", 503, "No organisation exists yet";
+    /// The database was restored from a backup with a shorter log, and the operator has not confirmed it.
+    RestoreUnconfirmed = "restore_unconfirmed", 503, "The server was restored and its operator must confirm";
     /// Database or blob store can't be reached, or the server is stopping.
     Unavailable = "unavailable", 503, "Temporarily unavailable";
     /// The disk is full.

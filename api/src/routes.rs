@@ -31,6 +31,8 @@ pub enum Object {
     ReadableFile,
     /// An invite.
     Invite,
+    /// A file of a former member; one of the caller's own is a conflict.
+    LeftFile,
     /// A person; unknown ones give an empty answer.
     Person,
 }
@@ -110,10 +112,17 @@ routes! {
     /// Who is in the organisation, as far as the caller may know.
     MEMBERS = "GET" "/members", InviteeOrSession, None;
 
+    /// What ends with somebody's membership.
+    MEMBER = "GET" "/members/{user_id}", Ops, Person;
+    /// What a former member left behind.
+    LEFT_FILES = "GET" "/members/{user_id}/files", Ops, Person;
+
     /// A page of the organisation's log.
     LOG = "GET" "/log", InviteeOrSession, None;
     /// Appends to the log.
     APPEND_LOG = "POST" "/log", Ops, None;
+    /// A checkpoint that the caller has seen, over more than the server has.
+    LOG_SEEN = "POST" "/log/seen", InviteeOrSession, None;
 
     /// Creates an invite.
     CREATE_INVITE = "POST" "/invites", Ops, None;
@@ -154,6 +163,8 @@ routes! {
     SHARES = "GET" "/files/{file_id}/shares", Ops, OwnFile;
     /// Ends a share.
     UNSHARE = "POST" "/files/{file_id}/unshare", Ops, OwnFile;
+    /// Takes a former member's file out of circulation.
+    WITHDRAW = "POST" "/files/{file_id}/withdraw", Ops, LeftFile;
     /// Stores a receipt.
     POST_RECEIPT = "POST" "/files/{file_id}/receipt", Member, ReadableFile;
     /// Receipts for the caller's files.

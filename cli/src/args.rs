@@ -4,6 +4,7 @@ mod account;
 mod deliver;
 mod evidence;
 mod file;
+mod member;
 mod person;
 mod serve;
 mod shell;
@@ -22,6 +23,7 @@ pub use file::{
     DemoArgs, DownloadArgs, InfoArgs, ListArgs, ReceiptsArgs, RmArgs, ShareArgs, TermsArgs, UnshareArgs,
     UploadArgs,
 };
+pub use member::{ContactsArgs, LeftArgs, ReasonArg, RevokeArgs, ServiceArgs, WithdrawArgs};
 pub use person::{ConfirmArgs, ReshareArgs, VerifyArgs};
 pub use serve::{BlobsArg, DatabaseArg, ServeArgs};
 pub use shell::{CompletionsArgs, ManArgs};
@@ -138,14 +140,21 @@ pub enum Command {
     /// Delete a file of yours, for everybody
     Rm(RmArgs),
     /// List whom you may know: role, whether they are active, whether files were shared
-    #[command(after_help = "Example:\n  sealpost contacts --json")]
-    Contacts,
+    Contacts(ContactsArgs),
     /// Show the twelve words to compare with somebody: the same on both sides, or somebody is in between
     Verify(VerifyArgs),
     /// Admit somebody whose invite waits for the twelve words (--role ops, --confirm, --replace)
     Confirm(ConfirmArgs),
     /// Share your files with somebody's new account, as they were shared with the old one
     Reshare(ReshareArgs),
+    /// End somebody's membership
+    Revoke(RevokeArgs),
+    /// List what a former member left behind, and whom it was shared with
+    Left(LeftArgs),
+    /// Take a former member's files out of circulation
+    Withdraw(WithdrawArgs),
+    /// Sign that the server's new checkpoint key counts from now on
+    Service(ServiceArgs),
     /// Show everything once, on a temporary server, and what that server saw
     Demo(DemoArgs),
     /// Print what a shell needs to complete commands and flags
@@ -210,6 +219,13 @@ mod tests {
             "sealpost verify-evidence - --org 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff --file p",
             "sealpost rm 00112233445566778899aabbccddeeff -y",
             "sealpost contacts --json",
+            "sealpost contacts --all",
+            "sealpost revoke a@example.org --reason compromised -y",
+            "sealpost left a@example.org --limit 5",
+            "sealpost withdraw 00112233445566778899aabbccddeeff 00112233445566778899aabbccddee00",
+            "sealpost withdraw --all-of a@example.org",
+            "sealpost service --words one",
+            "sealpost serve --new-checkpoint-key --confirm-restore",
             "sealpost verify a@example.org",
             "sealpost confirm a@example.org --words one",
             "sealpost reshare a@example.org -y --account 00112233445566778899aabbccddeeff",
@@ -240,6 +256,9 @@ mod tests {
             "sealpost download",
             "sealpost watch --interval 1s",
             "sealpost watch --interval 5m --once",
+            "sealpost revoke a@example.org --reason bored",
+            "sealpost withdraw",
+            "sealpost withdraw 00112233445566778899aabbccddeeff --all-of a@example.org",
             "sealpost completions tcsh",
             "sealpost login --keyring maybe",
         ] {

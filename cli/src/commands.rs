@@ -13,6 +13,7 @@ mod init;
 mod invite;
 mod items;
 mod join;
+mod left;
 mod listing;
 mod login;
 mod logout;
@@ -23,8 +24,10 @@ mod receipts;
 mod recover;
 mod reference;
 mod reshare;
+mod revoke;
 mod rm;
 mod serve;
+mod service;
 mod share;
 mod shared;
 mod unshare;
@@ -33,6 +36,7 @@ mod verify;
 mod verify_evidence;
 mod watch;
 mod whoami;
+mod withdraw;
 
 use tokio::runtime::Runtime;
 
@@ -100,10 +104,14 @@ async fn client(command: Command, context: &Context) -> Outcome {
         Command::Info(args) => info::run(args, context).await,
         Command::Evidence(args) => evidence::run(args, context).await,
         Command::Rm(args) => rm::run(args, context).await,
-        Command::Contacts => contacts::run(context).await,
+        Command::Contacts(args) => contacts::run(args, context).await,
         Command::Verify(args) => verify::run(args, context).await,
         Command::Confirm(args) => confirm::run(args, context).await,
         Command::Reshare(args) => reshare::run(args, context).await,
+        Command::Revoke(args) => revoke::run(args, context).await,
+        Command::Left(args) => left::run(args, context).await,
+        Command::Withdraw(args) => withdraw::run(args, context).await,
+        Command::Service(args) => service::run(args, context).await,
         Command::Serve(_)
         | Command::Demo(_)
         | Command::Watch(_)

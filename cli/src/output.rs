@@ -7,6 +7,7 @@ mod deliver;
 mod demo;
 mod evidence;
 mod file;
+mod member;
 mod person;
 mod report;
 mod share;
@@ -25,6 +26,7 @@ pub use evidence::{
 pub use file::{
     Downloaded, Downloads, FileFacts, OwnFile, Receipt, ReceivedFile, Rejected, Uploaded, Uploads,
 };
+pub use member::{LeftFile, LeftShare, Revoked, ServiceKey, Withdrawals, Withdrawn};
 pub use person::{Confirmed, Contact, Contacts, NewAccount, Words, word_columns};
 pub use report::{FileReport, Removed, ReportedFile};
 pub use share::{Reshared, Reshares, Share, SharedWith, Shares, Unshared, Unshares, terms};

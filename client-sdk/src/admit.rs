@@ -3,8 +3,6 @@
 use sealpost_api::{
     invite::{AcceptanceView, InviteState, InviteView},
     limits::CERTIFY_GRACE_SECONDS,
-    log::{AppendLog, LogAppended},
-    routes,
 };
 use sealpost_crypto::{
     id::{InviteId, UserId},
@@ -15,9 +13,7 @@ use sealpost_crypto::{
 };
 
 use crate::{
-    contention::Contention,
     error::{Error, ErrorKind, Result},
-    server::Call,
     session::now,
     signed_in::{Inner, SignedIn},
 };
@@ -159,36 +155,20 @@ impl Inner {
         Ok(VerifiedAcceptance::verify(sealed, invite.offer.clone(), &invite.secret, log, now())?)
     }
 
-    /// Verifies an acceptance and appends its `certify`, in place of the account `replaces` if there is one. When
-    /// another entry gets in first: sync, which verifies it, look again, sign for the next place. The same bytes are
-    /// sent again after passing faults.
+    /// Verifies an acceptance and appends its `certify`, in place of the account `replaces` if there is one.
     pub(crate) async fn certify(
         &self,
         invite: &PendingInvite,
         acceptance: &AcceptanceView,
         replaces: Option<UserId>,
     ) -> Result<()> {
-        let mut races = Contention::default();
-        loop {
-            let entry = {
-                let log = self.log().await;
-                if log.member(invite.user_id).is_some() {
-                    return Ok(());
-                }
-                let verified = self.verify_acceptance(&log, invite, acceptance)?;
-                log.ops_signer(&self.account)?.certify(&verified, replaces)?.into_raw()
-            };
-            let append = AppendLog { record: entry };
-            let outcome: Result<LogAppended> =
-                self.caller.post(Call::new(routes::APPEND_LOG, &[]), &append).await;
-            match outcome {
-                Ok(_) => return self.synced_log().await.map(drop),
-                Err(error) if error.code() == "log_conflict" => {
-                    races.lost("log_conflict", "others keep changing the organisation's log").await?;
-                    drop(self.synced_log().await?);
-                }
-                Err(error) => return Err(error),
+        let entry = |log: &Log| {
+            if log.member(invite.user_id).is_some() {
+                return Ok(None);
             }
-        }
+            let verified = self.verify_acceptance(log, invite, acceptance)?;
+            Ok(Some(log.ops_signer(&self.account)?.certify(&verified, replaces)?.into_raw()))
+        };
+        self.append_entry(entry).await
     }
 }

@@ -128,7 +128,8 @@ impl From<SignerError> for Error {
         let kind = match failure {
             SignerError::NotOps => ErrorKind::Forbidden,
             SignerError::Pending => ErrorKind::AccountPending,
-            SignerError::Ended | SignerError::Rotated => ErrorKind::NotSignedIn,
+            SignerError::Ended => ErrorKind::AccountEnded,
+            SignerError::Rotated => ErrorKind::NotSignedIn,
             _ => return Error::verification(failure.code(), failure.to_string()),
         };
         Error::new(kind, failure.code(), failure.to_string())

@@ -83,9 +83,34 @@ impl Directory {
         match log.resolve(self.openings.values(), email) {
             Ok(member) => Ok(member.member().user_id),
             Err(_) if self.pending.contains(email) => Err(pending(email)),
+            Err(error) if error.code() == "recipient_unknown" && !self.former(log, email).is_empty() => {
+                Err(ended(email))
+            }
             Err(error) if error.code() == "recipient_unknown" => Err(unknown(email)),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// As [`Directory::resolve`]; where nobody has the address now, the account that had it last.
+    pub(crate) fn resolve_former(&self, log: &Log, email: &EmailAddress) -> Result<UserId> {
+        match self.resolve(log, email) {
+            Err(error) if error.code() == "recipient_ended" => {
+                self.former(log, email).first().copied().ok_or(error)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The accounts that had an address and have ended, the latest first.
+    pub(crate) fn former(&self, log: &Log, email: &EmailAddress) -> Vec<UserId> {
+        let with_address = self.openings.values().filter(|opening| opening.email() == email);
+        let ended = with_address.filter_map(|opening| {
+            let ended = log.member(opening.user_id())?.ended?;
+            Some((ended.sequence, opening.user_id()))
+        });
+        let mut ended: Vec<_> = ended.collect();
+        ended.sort_unstable_by(|a, b| b.cmp(a));
+        ended.into_iter().map(|(_, user_id)| user_id).collect()
     }
 
     /// Somebody certified; `None` if the server does not show them to us.
@@ -137,4 +162,11 @@ fn unknown(email: &EmailAddress) -> Error {
         format!("nobody in the organisation is {email}"),
     )
     .with_hint("Check the address, or invite them: `sealpost invite EMAIL`.")
+}
+
+fn ended(email: &EmailAddress) -> Error {
+    let message = format!("{email} is not a member of the organisation any more");
+    Error::new(ErrorKind::RecipientUnknown, "recipient_ended", message).with_hint(
+        "Nothing more can be shared with them. To have them back, invite them: `sealpost invite EMAIL`.",
+    )
 }

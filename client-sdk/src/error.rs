@@ -162,9 +162,19 @@ impl Error {
 
     /// Something that must verify does not. `code` names the check.
     pub fn verification(code: &str, message: impl Into<String>) -> Self {
-        Self::new(ErrorKind::Verification, code, message).with_hint(
-            "Nothing was used or written. Tell the sender and whoever runs the server; do not try to work around it.",
-        )
+        let hint = match code {
+            "signer_compromised" => {
+                "Nothing was used. Ask an Ops member of the organisation, by another way than this server, whether it is \
+                 genuine: they can deliver it again."
+            }
+            "signer_left" => {
+                "Nothing was used. Ask an Ops member of the organisation: what somebody signed after leaving does not count."
+            }
+            _ => {
+                "Nothing was used or written. Tell the sender and whoever runs the server; do not try to work around it."
+            }
+        };
+        Self::new(ErrorKind::Verification, code, message).with_hint(hint)
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
@@ -208,7 +218,7 @@ fn kind_of(code: &ErrorCode) -> ErrorKind {
         C::LoginFailed => ErrorKind::LoginFailed,
         C::SetupToken => ErrorKind::SetupToken,
         C::InviteUnknown => ErrorKind::InviteUnknown,
-        C::InviteUsed | C::InviteExpired | C::InviteReplaced => ErrorKind::InviteEnded,
+        C::InviteUsed | C::InviteExpired | C::InviteReplaced | C::InviteCancelled => ErrorKind::InviteEnded,
         C::TooManyAttempts => ErrorKind::TooManyAttempts,
         C::NotFound => ErrorKind::NotFound,
         C::RecipientUnknown => ErrorKind::RecipientUnknown,
@@ -224,6 +234,7 @@ fn kind_of(code: &ErrorCode) -> ErrorKind {
         | C::AlreadyFounded
         | C::AlreadyMember
         | C::AlreadyShared
+        | C::OwnerActive
         | C::AlreadyComplete
         | C::PartConflict
         | C::LogConflict

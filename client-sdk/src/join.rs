@@ -97,6 +97,10 @@ fn check_open(state: InviteState) -> Result<()> {
         InviteState::Accepted | InviteState::Certified => (ErrorCode::InviteUsed, "this invite was used"),
         InviteState::Expired => (ErrorCode::InviteExpired, "this invite has expired"),
         InviteState::Replaced => (ErrorCode::InviteReplaced, "a newer invite took this one's place"),
+        InviteState::Cancelled => (
+            ErrorCode::InviteCancelled,
+            "whoever made this invite is not a member of the organisation any more",
+        ),
     };
     Err(Problem::new(code, what).into())
 }

@@ -115,6 +115,7 @@
 //! | [`SignedIn::upload_many`], [`deliver_many`](SignedIn::deliver_many) | files and shares that arrived are found again by the same call, also where no answer came |
 //! | [`SignedIn::upload`] | no file; what had arrived is cleared away by the server in time. Dropped at the very end, the file may exist: [`SignedIn::files`] tells |
 //! | [`SignedIn::share`], [`unshare`](SignedIn::unshare) | some recipients may be done; their records wait in the outbox and are the same when repeated |
+//! | [`Revocation::revoke`], [`ServiceKey::accept`], [`SignedIn::withdraw`] | it may be done already; again is fine |
 //! | [`SignedIn::remove`] | the file may be gone already; again is fine |
 //! | [`SignedIn::download`], [`Download::read_range`], [`SignedIn::evidence`] | nothing |
 //! | [`Download::to_path`] | a temporary file, from which the same download goes on, under the same ticket |
@@ -138,6 +139,7 @@ mod device;
 mod directory;
 mod disclose;
 mod download;
+mod entry;
 mod error;
 mod evidence;
 mod file;
@@ -165,8 +167,10 @@ mod register;
 mod remove;
 mod reshare;
 mod retry;
+mod revoke;
 mod server;
 mod server_url;
+mod service;
 mod session;
 mod share;
 mod share_many;
@@ -181,6 +185,7 @@ mod upload;
 mod vault;
 mod watch;
 mod wire;
+mod withdraw;
 
 pub use admit::{Admitted, Certified};
 pub use anonymous::Anonymous;
@@ -205,6 +210,7 @@ pub use progress::{OnProgress, Progress};
 pub use queue::{QueueEnd, QueuedShare, Settled};
 pub use recover::Recovery;
 pub use reshare::{LostShare, Replacement};
+pub use revoke::{Revocation, Revoked};
 pub use sealpost_api::token::Token;
 pub use sealpost_crypto::{
     email::EmailAddress,
@@ -219,13 +225,15 @@ pub use sealpost_crypto::{
     kit::{KitError, KitText, RecoveryKit, account_key_from_code, seed_from_words},
     password::Password,
     record::RawRecord,
-    records::Role,
+    records::{RevokeReason, Role},
     secret::{AccountKey, AccountSeed, FileKey},
 };
 pub use server_url::ServerUrl;
+pub use service::ServiceKey;
 pub use share::{ShareOutcome, ShareStatus, Terms};
 pub use signed_in::{Identity, SignedIn, Status};
 pub use sink::Overwrite;
 pub use source::NewFile;
 pub use upload::{Again, Uploaded};
 pub use watch::WatchEvent;
+pub use withdraw::{LeftFile, LeftShare};

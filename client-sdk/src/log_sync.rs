@@ -3,7 +3,7 @@
 
 use sealpost_api::{
     limits::MAX_LOG_PAGE,
-    log::{LogEntry, LogPage, LogQuery},
+    log::{LogEntry, LogPage, LogQuery, LogSeen},
     routes,
 };
 use sealpost_crypto::{
@@ -71,10 +71,24 @@ pub(crate) async fn sync(caller: &Caller, known: Option<Log>, org_id: OrgId) -> 
             return Err(Error::verification("log_incomplete", "the server shows no log"));
         };
         if is_last {
-            log.accept_checkpoint(page.checkpoint)?;
+            if let Err(error) = log.accept_checkpoint(page.checkpoint) {
+                return Err(report(caller, log, error.into()).await);
+            }
             return Ok(log.clone());
         }
     }
+}
+
+/// A server that shows less than it has shown is presented what it has signed: if its database was restored from a backup,
+/// it learns so, and appends nothing before its operator has looked. Whether it listens changes nothing here.
+async fn report(caller: &Caller, log: &Log, error: Error) -> Error {
+    let Some(seen) = log.checkpoint().filter(|_| error.code() == "log_rollback") else { return error };
+    let body = LogSeen { checkpoint: seen.raw().clone() };
+    let _heard = caller.post_empty(Call::new(routes::LOG_SEEN, &[]), Some(&body)).await;
+    error.with_hint(
+        "Nothing was used. Ask whoever runs the server, by another way than this server: it was restored from an older \
+         backup, or it lies.",
+    )
 }
 
 /// Runs `attempt` again when its outcome names a log state beyond ours: the log may have grown between our sync

@@ -63,6 +63,8 @@ labels! {
     ACCEPT_MAC = "accept-mac";
     /// The twelve words two people compare (§6).
     WORDS = "words";
+    /// The words of a server's new checkpoint key (§6.5).
+    SERVICE_WORDS = "service-words";
     /// Digest over the digests of a file's parts (§7).
     PARTS = "parts";
     /// HPKE info of a share (§7).

@@ -1,7 +1,9 @@
-//! The twelve words that two people compare (protocol §6): a fingerprint of both their keys.
+//! The twelve words that two people compare (protocol §6.5): a fingerprint of both their keys; and those by which an
+//! Ops member recognises a server's new checkpoint key.
 //!
 //! ```text
-//! words = first 132 bits, 11 each, of SHA-256("…/words" ‖ 00 ‖ org_id ‖ the two bundle ids in ascending order)
+//! words         = first 132 bits, 11 each, of SHA-256("…/words" ‖ 00 ‖ org_id ‖ the two bundle ids in ascending order)
+//! service words = the same of SHA-256("…/service-words" ‖ 00 ‖ org_id ‖ checkpoint key)
 //! ```
 
 use sha2::{Digest as _, Sha256};
@@ -9,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     id::{OrgId, RecordId},
     labels::{self, labelled},
+    sign::SigningPublicKey,
 };
 
 /// How many words: 132 bits, beyond any search for keys that look alike.
@@ -20,7 +23,16 @@ const BITS: usize = 11;
 pub fn words(org_id: OrgId, one: RecordId, other: RecordId) -> [&'static str; COUNT] {
     let (low, high) = if one <= other { (one, other) } else { (other, one) };
     let fields: [&[u8]; 3] = [org_id.as_bytes(), low.as_bytes(), high.as_bytes()];
-    let hash: [u8; 32] = Sha256::digest(labelled(labels::WORDS, &fields)).into();
+    of_statement(&labelled(labels::WORDS, &fields))
+}
+
+/// The words for a key that is to sign checkpoints, as the server's console and an Ops member's device show them.
+pub fn service_words(org_id: OrgId, checkpoint_key: &SigningPublicKey) -> [&'static str; COUNT] {
+    of_statement(&labelled(labels::SERVICE_WORDS, &[org_id.as_bytes(), checkpoint_key.as_bytes()]))
+}
+
+fn of_statement(statement: &[u8]) -> [&'static str; COUNT] {
+    let hash: [u8; 32] = Sha256::digest(statement).into();
     let list = bip39::Language::English.word_list();
     std::array::from_fn(|n| list[index(&hash, n)])
 }
@@ -53,6 +65,15 @@ mod tests {
         assert_eq!(read, words(org, b, a));
         assert_ne!(read, words(org, a, RecordId::random()));
         assert_ne!(read, words(OrgId::random(), a, b));
+    }
+
+    #[test]
+    fn another_key_or_organisation_has_other_service_words() {
+        let (org, key) = (OrgId::new([1; 32]), SigningPublicKey::new([2; 32]));
+        let read = service_words(org, &key);
+        assert_ne!(read, service_words(org, &SigningPublicKey::new([3; 32])));
+        assert_ne!(read, service_words(OrgId::new([2; 32]), &key));
+        assert_ne!(read, words(org, RecordId::new([2; 32]), RecordId::new([2; 32])));
     }
 
     #[test]

@@ -29,6 +29,10 @@ use crate::{
     state::AppState,
 };
 
+/// Why an invite was cancelled.
+pub(crate) const INVITER_GONE: &str =
+    "Whoever made this invite is not a member of the organisation any more.";
+
 /// Where the request log learns who called; set once the session is known.
 #[derive(Clone, Default)]
 pub(crate) struct Caller(pub Arc<OnceLock<UserId>>);
@@ -216,6 +220,7 @@ where
             Progress::Replaced => {
                 Err(ApiError::new(ErrorCode::InviteReplaced, "A newer invite took this one's place."))
             }
+            Progress::Cancelled => Err(ApiError::new(ErrorCode::InviteCancelled, INVITER_GONE)),
         }
     }
 }

@@ -250,7 +250,7 @@ impl Checker<'_> {
 }
 
 /// There is no such active recipient; whether somebody is unknown or gone is not said.
-fn recipient_unknown() -> ApiError {
+pub(crate) fn recipient_unknown() -> ApiError {
     ApiError::new(ErrorCode::RecipientUnknown, "There is no active member of that id.")
 }
 

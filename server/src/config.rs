@@ -23,6 +23,12 @@ pub struct Config {
     pub blobs: Blobs,
     /// Certificate and key, for HTTPS.
     pub tls: Option<TlsFiles>,
+    /// Makes a key that is to sign checkpoints once an Ops member has signed a `service` entry for it, unless one is
+    /// offered already.
+    pub new_checkpoint_key: bool,
+    /// The operator knows that the database was restored from a backup and that no newer one exists: the log goes on
+    /// from what there is.
+    pub confirm_restore: bool,
     /// The time.
     pub clock: Clock,
 }
@@ -63,6 +69,8 @@ impl Config {
             database: Database::Sqlite(data.join("sealpost.sqlite")),
             blobs: Blobs::Folder(data.join("blobs")),
             tls: None,
+            new_checkpoint_key: false,
+            confirm_restore: false,
             clock: Clock::default(),
             data,
         }

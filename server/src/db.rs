@@ -38,6 +38,7 @@ pub(crate) mod tests;
 pub(crate) mod ticket;
 pub(crate) mod value;
 pub(crate) mod vault;
+pub(crate) mod withdrawal;
 
 /// Statements of every module, so that one test can prepare them all on both databases.
 #[cfg(test)]
@@ -59,6 +60,7 @@ pub(crate) const STATEMENTS: &[&[&str]] = &[
     share::STATEMENTS,
     ticket::STATEMENTS,
     vault::STATEMENTS,
+    withdrawal::STATEMENTS,
 ];
 
 /// How long a request waits for a connection before 503.

@@ -16,7 +16,7 @@ use rand::Rng;
 use sealpost_crypto::{
     id::{Digest, UserId},
     password::ServerSetup,
-    sign::{SigningKey, SigningPublicKey},
+    sign::SigningPublicKey,
 };
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
@@ -104,8 +104,6 @@ pub(crate) struct ServerKeys {
     pub challenge: ServerSecret,
     credential: ServerSecret,
     stranger: ServerSecret,
-    /// Signs checkpoints.
-    pub checkpoint: SigningKey,
     /// OPAQUE.
     pub opaque: ServerSetup,
 }
@@ -120,7 +118,6 @@ impl ServerKeys {
             challenge: secrets.secret.derive("sealpost/server/challenge"),
             credential: secrets.secret.derive("sealpost/server/credential"),
             stranger: secrets.secret.derive("sealpost/server/stranger"),
-            checkpoint: SigningKey::from_seed(&secrets.checkpoint),
         }
     }
 
@@ -134,10 +131,5 @@ impl ServerKeys {
         let mut id = [0; UserId::LEN];
         id.copy_from_slice(&self.stranger.mac(key.as_bytes())[..UserId::LEN]);
         UserId::new(id)
-    }
-
-    /// The key under which checkpoints verify.
-    pub(crate) fn checkpoint_key(&self) -> SigningPublicKey {
-        self.checkpoint.public_key()
     }
 }

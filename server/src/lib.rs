@@ -4,6 +4,7 @@
 //! authorise → one transaction → response) → `db` and `blob`; `db` knows no HTTP, `blob` knows no `db`.
 
 mod access_token;
+mod append;
 mod arriving;
 mod auth;
 mod blob;
@@ -13,6 +14,7 @@ mod clock;
 mod config;
 mod credential;
 mod db;
+mod ending;
 mod extract;
 mod jwt;
 mod key_challenge;
@@ -24,6 +26,7 @@ mod paging;
 mod problem;
 mod range;
 mod registration;
+mod restore;
 mod routes;
 mod sessions;
 mod setup;

@@ -26,11 +26,13 @@ mod health;
 mod invite;
 mod key_login;
 mod log;
+mod member;
 mod organisation;
 mod pair;
 mod part;
 mod receipt;
 mod share;
+mod withdraw;
 
 /// Everything the server answers.
 pub(crate) fn router(state: AppState) -> Router {
@@ -79,8 +81,12 @@ fn people(mount: &mut Mount) {
     mount.at(routes::PUT_VAULT, account::put_vault);
     mount.at(routes::MEMBERS, account::members);
 
+    mount.at(routes::MEMBER, member::summary);
+    mount.at(routes::LEFT_FILES, member::left_files);
+
     mount.at(routes::LOG, log::page);
     mount.at(routes::APPEND_LOG, log::append);
+    mount.at(routes::LOG_SEEN, log::seen);
 
     mount.at(routes::CREATE_INVITE, invite::create);
     mount.at(routes::INVITES, invite::list);
@@ -104,6 +110,7 @@ fn files(mount: &mut Mount) {
     mount.at(routes::SHARE_FILES, share::share_many);
     mount.at(routes::SHARES, share::shares);
     mount.at(routes::UNSHARE, share::unshare);
+    mount.at(routes::WITHDRAW, withdraw::withdraw);
     mount.at(routes::POST_RECEIPT, receipt::post);
     mount.at(routes::RECEIPTS, receipt::list);
     mount.at(routes::PAIR, pair::records);

@@ -12,6 +12,8 @@ use sealpost_crypto::{
     id::Digest,
     password::ServerSetup,
     secret::{InviteToken, SigningSeed},
+    sign::SigningKey,
+    words::{self, COUNT},
 };
 use sha2::Digest as _;
 use zeroize::Zeroizing;
@@ -19,6 +21,7 @@ use zeroize::Zeroizing;
 use crate::{
     db::{self, Db, DbError, server::Secrets},
     keys::ServerSecret,
+    restore,
 };
 
 /// Where a file operation failed.
@@ -56,6 +59,11 @@ impl DataFolder {
         }
     }
 
+    /// Where it is kept how far the log had come.
+    pub(crate) fn log_mark_path(&self) -> PathBuf {
+        self.path.join(restore::MARK)
+    }
+
     /// Where the setup token lies until the organisation is founded.
     pub(crate) fn setup_token_path(&self) -> PathBuf {
         setup_token_path(&self.path)
@@ -83,7 +91,7 @@ pub(crate) fn create_private_file(path: &Path) -> Result<(), FileError> {
     opened.map(drop).map_err(|cause| FileError { path: path.to_owned(), cause })
 }
 
-fn private_file() -> fs::OpenOptions {
+pub(crate) fn private_file() -> fs::OpenOptions {
     let mut options = fs::OpenOptions::new();
     options.read(true).write(true).create(true);
     #[cfg(unix)]
@@ -98,14 +106,26 @@ pub(crate) async fn secrets(db: &Db) -> Result<Secrets, DbError> {
     if let Some(secrets) = db::server::secrets(&mut tx).await? {
         return Ok(secrets);
     }
-    let secrets = Secrets {
-        secret: ServerSecret::random(),
-        checkpoint: SigningSeed::random(),
-        opaque_setup: ServerSetup::generate(),
-    };
-    db::server::insert(&mut tx, &secrets).await?;
+    let secrets = Secrets { secret: ServerSecret::random(), opaque_setup: ServerSetup::generate() };
+    db::server::insert(&mut tx, &secrets, &SigningSeed::random()).await?;
     tx.commit().await?;
     Ok(secrets)
+}
+
+/// The words of the key that is offered to sign checkpoints from some day on; with `make`, of a fresh one if there is
+/// none. Before the organisation is founded there is nothing to change.
+pub(crate) async fn service_words(db: &Db, make: bool) -> Result<Option<[&'static str; COUNT]>, DbError> {
+    let mut tx = db.write().await?;
+    tx.lock(db::Lock::Organisation).await?;
+    let Some(org_id) = db::server::standing(&mut tx).await?.org_id else { return Ok(None) };
+    let mut offered = db::server::checkpoint_keys(&mut tx).await?.next;
+    if offered.is_none() && make {
+        let seed = SigningSeed::random();
+        db::server::offer_checkpoint_key(&mut tx, &seed).await?;
+        offered = Some(SigningKey::from_seed(&seed));
+    }
+    tx.commit().await?;
+    Ok(offered.map(|key| words::service_words(org_id, &key.public_key())))
 }
 
 /// Why there is no setup token.

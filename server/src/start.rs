@@ -10,6 +10,7 @@ use std::{
 
 use axum_server::{Handle, tls_rustls::RustlsConfig};
 use sealpost_api::token::Token;
+use sealpost_crypto::words;
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     config::{Blobs, Config, Database, TlsFiles},
     db::{Db, DbError, OpenError},
     keys::ServerKeys,
-    routes,
+    restore, routes,
     setup::{self, DataFolder, FileError, FolderError, TokenError},
     state::AppState,
     sweep::Sweeper,
@@ -93,6 +94,8 @@ pub struct Running {
     address: SocketAddr,
     https: bool,
     setup_token: Option<Token>,
+    service_words: Option<[&'static str; words::COUNT]>,
+    missing: Option<u64>,
     handle: Handle<SocketAddr>,
     serving: JoinHandle<io::Result<()>>,
     sweeper: Sweeper,
@@ -114,6 +117,18 @@ impl Running {
     /// The token with which an organisation is founded; `None` if one was, before this start.
     pub fn setup_token(&self) -> Option<&Token> {
         self.setup_token.as_ref()
+    }
+
+    /// The words of the key that is to sign checkpoints once an Ops member has signed a `service` entry for it: who signs
+    /// it compares them. `None` if there is no such key.
+    pub fn service_words(&self) -> Option<&[&'static str; words::COUNT]> {
+        self.service_words.as_ref()
+    }
+
+    /// How many entries the log once had, if the database was restored from a backup with fewer: nothing is appended until
+    /// [`Config::confirm_restore`].
+    pub fn missing_log(&self) -> Option<u64> {
+        self.missing
     }
 
     /// Takes no new connections, lets running requests end (bounded), closes the database.
@@ -144,6 +159,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let blobs = open_blobs(&config.blobs, &db).await?;
     let secrets = setup::secrets(&db).await?;
     let setup_token = setup::setup_token(&db, &folder).await?;
+    let service_words = setup::service_words(&db, config.new_checkpoint_key).await?;
+    let missing = restore::at_start(&db, &folder.log_mark_path(), config.confirm_restore).await?;
     let keys = ServerKeys::new(secrets);
     let token_path = folder.setup_token_path();
     let state = AppState::new(db.clone(), blobs, config.clock.clone(), keys, token_path);
@@ -152,7 +169,18 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let serving = serve(&config, listener, handle.clone(), state).await?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     let https = config.tls.is_some();
-    Ok(Running { address, https, setup_token, handle, serving, sweeper, db, _folder: folder })
+    Ok(Running {
+        address,
+        https,
+        setup_token,
+        service_words,
+        missing,
+        handle,
+        serving,
+        sweeper,
+        db,
+        _folder: folder,
+    })
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {

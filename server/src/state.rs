@@ -16,6 +16,7 @@ use crate::{
     keys::ServerKeys,
     org_log::{OrgLog, not_founded},
     problem::ApiError,
+    restore::{self, LogMark},
 };
 
 /// Cheap to clone.
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     pub log: OrgLog,
     /// The setup token's file, which founding removes.
     pub setup_token: PathBuf,
+    /// Where the data folder keeps how far the log had come.
+    pub log_mark: Arc<LogMark>,
     org_id: OnceLock<OrgId>,
 }
 
@@ -62,7 +65,19 @@ impl AppState {
     ) -> Self {
         let (arriving, bodies) = (Arriving::default(), Bodies::default());
         let (log, org_id) = (OrgLog::default(), OnceLock::new());
-        Self(Arc::new(Shared { db, blobs, arriving, bodies, clock, keys, log, setup_token, org_id }))
+        let log_mark = LogMark::new(setup_token.with_file_name(restore::MARK));
+        Self(Arc::new(Shared {
+            db,
+            blobs,
+            arriving,
+            bodies,
+            clock,
+            keys,
+            log,
+            setup_token,
+            log_mark,
+            org_id,
+        }))
     }
 
     /// The organisation; 503 `not_founded` while there is none.

@@ -151,12 +151,18 @@ impl TestServer {
 
     /// Starts on the same data and the same port.
     pub async fn start_again(&mut self) {
+        self.start_with(|_| {}).await;
+    }
+
+    /// The same with another configuration.
+    pub async fn start_with(&mut self, change: impl FnOnce(&mut Config)) {
         let data = self.data();
         let mut config = Config::new(data.clone());
         config.listen = self.address;
         config.database = self.backend.database(&data, self.database.as_ref());
         config.blobs = self.backend.blobs(&data);
         config.clock = self.clock.clone();
+        change(&mut config);
         let running = sealpost_server::start(config).await.expect("the server did not start");
         self.address = running.addr();
         self.setup_token = running.setup_token().map(|token| token.expose().to_owned());
@@ -165,7 +171,41 @@ impl TestServer {
 
     /// Stops and starts.
     pub async fn restart(&mut self) {
+        self.restart_with(|_| {}).await;
+    }
+
+    /// Stops, and starts with another configuration.
+    pub async fn restart_with(&mut self, change: impl FnOnce(&mut Config)) {
         self.stop().await;
-        self.start_again().await;
+        self.start_with(change).await;
+    }
+
+    /// The words that its console shows of the checkpoint key that it offers.
+    pub fn service_words(&self) -> Option<Vec<String>> {
+        let words = self.running.as_ref().and_then(Running::service_words)?;
+        Some(words.map(str::to_owned).to_vec())
+    }
+
+    /// How many entries its log once had, if its console says that it was restored.
+    pub fn missing_log(&self) -> Option<u64> {
+        self.running.as_ref().and_then(Running::missing_log)
+    }
+
+    /// The key that signs its checkpoints, for a server that is the adversary.
+    pub async fn checkpoint_key(&self) -> SigningKey {
+        const SEED: &str = "SELECT checkpoint_seed FROM server";
+        let seed: Vec<u8> = match &self.database {
+            Some(database) => {
+                let mut connection = PgConnection::connect(database.url()).await.expect("Postgres");
+                sqlx::query_scalar(SEED).fetch_one(&mut connection).await.expect("the seed")
+            }
+            None => {
+                let file = self.data().join("sealpost.sqlite");
+                let mut connection =
+                    SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.expect("SQLite");
+                sqlx::query_scalar(SEED).fetch_one(&mut connection).await.expect("the seed")
+            }
+        };
+        SigningKey::from_seed(&SigningSeed::from_slice(&seed).expect("32 bytes"))
     }
 }

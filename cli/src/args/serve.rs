@@ -29,6 +29,12 @@ pub struct ServeArgs {
     /// database or file:///DIR [default: a folder beside SQLite, the database with Postgres]
     #[arg(long, value_name = "WHERE", env = "SEALPOST_BLOBS")]
     pub blobs: Option<BlobsArg>,
+    /// Make a key to sign checkpoints with, and show its words: an Ops member signs it with `sealpost service`
+    #[arg(long)]
+    pub new_checkpoint_key: bool,
+    /// After a restore from backup: there is no newer backup, the log goes on from this one
+    #[arg(long)]
+    pub confirm_restore: bool,
     /// Certificate chain, PEM
     #[arg(long, value_name = "FILE", env = "SEALPOST_TLS_CERT", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,

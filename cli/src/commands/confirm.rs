@@ -62,9 +62,13 @@ fn show(confirmation: &Confirmation, context: &Context) {
 
 /// What a script, or a person on the phone, has heard.
 fn compare(confirmation: &Confirmation, read: &str) -> Outcome {
+    if reads(confirmation.words(), read) { Ok(()) } else { Err(differ()) }
+}
+
+/// Whether somebody has read these words, in whatever case and with whatever between them.
+pub fn reads(words: &[&str], read: &str) -> bool {
     let heard = read.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty());
-    let heard: Vec<String> = heard.map(str::to_ascii_lowercase).collect();
-    if heard == confirmation.words() { Ok(()) } else { Err(differ()) }
+    heard.map(str::to_ascii_lowercase).eq(words.iter().copied())
 }
 
 /// No flag says yes for the person: only who has heard the words can know.

@@ -3,15 +3,25 @@
 use sealpost_client::{Contact, ContactStatus};
 
 use super::account;
-use crate::{context::Context, failure::Outcome, output};
+use crate::{args::ContactsArgs, context::Context, failure::Outcome, output};
 
-pub async fn run(context: &Context) -> Outcome {
+pub async fn run(args: ContactsArgs, context: &Context) -> Outcome {
     let session = context.signed_in().await?;
-    let contacts: Vec<_> = session.contacts().await?.into_iter().map(contact).collect();
-    if contacts.is_empty() {
+    let (current, former): (Vec<_>, Vec<_>) = session.contacts().await?.into_iter().partition(is_current);
+    if current.is_empty() {
         context.printer.note("Nobody else yet. Ops members invite with: sealpost invite EMAIL");
     }
+    if !former.is_empty() && !args.all {
+        let accounts = output::count(former.len() as u64, "account");
+        context.printer.note(&format!("{accounts} of former members not shown: sealpost contacts --all"));
+    }
+    let former = former.into_iter().filter(|_| args.all);
+    let contacts = current.into_iter().chain(former).map(contact).collect();
     context.printer.show(&output::Contacts { contacts })
+}
+
+fn is_current(contact: &Contact) -> bool {
+    matches!(contact.status, ContactStatus::Active | ContactStatus::Pending)
 }
 
 fn contact(contact: Contact) -> output::Contact {

@@ -30,6 +30,8 @@ pub async fn run(args: ServeArgs, context: &Context) -> Outcome {
         data: data.display().to_string(),
         setup_token_file: token.as_ref().map(|_| data.join(SETUP_TOKEN_FILE).display().to_string()),
         setup_token: token.filter(|_| first_start),
+        service_words: running.service_words().map(|words| words.map(str::to_owned).to_vec()),
+        missing_log: running.missing_log(),
     });
     if shown.is_ok() {
         signal::stop().await;
@@ -54,6 +56,8 @@ fn config(args: ServeArgs, context: &Context) -> Outcome<Config> {
         Some(BlobsArg::S3) => return Err(Failure::later("--blobs s3://")),
         None => {}
     }
+    config.new_checkpoint_key = args.new_checkpoint_key;
+    config.confirm_restore = args.confirm_restore;
     config.tls = args.tls_cert.zip(args.tls_key).map(|(certificate, key)| TlsFiles { certificate, key });
     Ok(config)
 }

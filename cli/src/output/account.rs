@@ -47,11 +47,29 @@ pub struct Started {
     pub setup_token: Option<SecretText>,
     /// File with the token, while no organisation is founded.
     pub setup_token_file: Option<String>,
+    /// The twelve words of the key that is offered to sign checkpoints: `sealpost service` shows the same.
+    pub service_words: Option<Vec<String>>,
+    /// Set after a restore from a backup: how many entries the log once had. It takes no new ones until a start with
+    /// `--confirm-restore`.
+    pub missing_log: Option<u64>,
 }
 
 impl Show for Started {
     fn human(&self) -> String {
         let mut shown = format!("Sealpost listens on {}\nData folder: {}\n", self.url, self.data);
+        if let Some(words) = &self.service_words {
+            shown += &format!(
+                "A new key for checkpoints waits for an Ops member's `sealpost service`, which shows these words:\n{}",
+                word_columns(words)
+            );
+        }
+        if let Some(size) = self.missing_log {
+            shown += &format!(
+                "RESTORED FROM A BACKUP: the organisation's log once had {size} entries, and this database does not have \
+                 them all.\nIt takes no new ones. Restore a newer backup, or, if there is none, start once with \
+                 --confirm-restore.\n"
+            );
+        }
         match (&self.setup_token, &self.setup_token_file) {
             (Some(token), _) => {
                 shown += &format!(

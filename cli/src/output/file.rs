@@ -6,6 +6,9 @@ use serde::Serialize;
 use super::{ItemError, Person, Share, SharedWith, size};
 use crate::{printer::Show, text};
 
+/// Behind the name of a sender whose membership has ended.
+const SENDER_LEFT: &str = " (sender has left; may be backdated)";
+
 /// A file just uploaded.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Uploaded {
@@ -122,7 +125,7 @@ pub struct ReceivedFile {
 impl Show for ReceivedFile {
     fn human(&self) -> String {
         let mut shown = self.file.line(&self.shared_at);
-        let left = if self.sender_left { " (has left since; may be backdated)" } else { "" };
+        let left = if self.sender_left { SENDER_LEFT } else { "" };
         shown += &format!("    from {}{left}", self.from.human());
         if let Some(time) = &self.expires_at {
             shown += &format!(", until {time}");
@@ -163,6 +166,8 @@ pub struct Downloaded {
     pub size: u64,
     /// Who sealed and signed it.
     pub from: Option<Person>,
+    /// The sender has left the organisation since; then the date may be wrong.
+    pub sender_left: bool,
     /// Where it is now; `-` for standard output, `null` if it could not be downloaded.
     pub path: Option<String>,
     /// Whether the sender's server has the signed receipt; if not, the next download sends it.
@@ -182,7 +187,9 @@ impl Show for Downloads {
     fn human(&self) -> String {
         let line = |file: &Downloaded| {
             let (path, from) = (file.path.as_ref()?, file.from.as_ref()?);
-            Some(format!("{}  {}, from {}, verified\n", text::safe(path), size(file.size), from.human()))
+            let left = if file.sender_left { SENDER_LEFT } else { "" };
+            let (path, size, from) = (text::safe(path), size(file.size), from.human());
+            Some(format!("{path}  {size}, from {from}{left}, verified\n"))
         };
         self.files.iter().filter_map(line).collect()
     }

@@ -49,7 +49,7 @@ impl Show for Confirmed {
 /// `contacts`
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Contacts {
-    /// By address.
+    /// By address; with `--all` former members after the others.
     pub contacts: Vec<Contact>,
 }
 

@@ -16,6 +16,7 @@ mod readme;
 mod recovery;
 mod replacement;
 mod resume;
+mod revocation;
 mod several;
 mod tls;
 mod world;

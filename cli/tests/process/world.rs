@@ -34,6 +34,8 @@ pub struct Server {
     pub url: String,
     /// At its first start.
     pub setup_token: Option<String>,
+    /// What it said when it had started.
+    pub started: Value,
     arguments: Vec<String>,
 }
 
@@ -53,7 +55,7 @@ impl Server {
         let started: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("serve said {line:?}"));
         let url = text(&started, "url");
         let setup_token = started["setup_token"].as_str().map(str::to_owned);
-        Self { child, url, setup_token, arguments }
+        Self { child, url, setup_token, started, arguments }
     }
 
     /// Ends it as a power cut would (SIGKILL).
@@ -67,6 +69,16 @@ impl Server {
         self.kill();
         let listen = self.url.trim_start_matches("http://").to_owned();
         *self = Self::launch(&listen, std::mem::take(&mut self.arguments));
+    }
+
+    /// The same with arguments that count for this start only.
+    pub fn start_again_with(&mut self, besides: &[&str]) {
+        self.kill();
+        let listen = self.url.trim_start_matches("http://").to_owned();
+        let arguments = std::mem::take(&mut self.arguments);
+        let besides = besides.iter().map(ToString::to_string);
+        *self = Self::launch(&listen, arguments.iter().cloned().chain(besides).collect());
+        self.arguments = arguments;
     }
 
     /// Asks it to stop (SIGTERM); whether it did so in good order.

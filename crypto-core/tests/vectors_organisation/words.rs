@@ -2,7 +2,8 @@
 
 use sealpost_crypto::{
     id::{OrgId, RecordId},
-    words::words,
+    sign::SigningPublicKey,
+    words::{service_words, words},
 };
 use serde_json::{Value, json};
 
@@ -17,6 +18,12 @@ fn words_vectors() {
             assert_eq!(words(read(case, "org_id"), one, other).to_vec(), expected, "{}", case["name"]);
             assert_eq!(words(read(case, "org_id"), other, one).to_vec(), expected, "{}", case["name"]);
         }
+        for case in cases(vectors, "service") {
+            let (org_id, key): (OrgId, SigningPublicKey) =
+                (read(case, "org_id"), read(case, "checkpoint_key"));
+            let expected: Vec<String> = read(case, "words");
+            assert_eq!(service_words(org_id, &key).to_vec(), expected, "{}", case["name"]);
+        }
     });
 }
 
@@ -26,8 +33,18 @@ fn generate() -> Value {
             (OrgId::new([org; 32]), RecordId::new([one; 32]), RecordId::new([other; 32]));
         json!({ "name": name, "org_id": org_id, "bundle": one, "other_bundle": other, "words": words(org_id, one, other) })
     };
+    let service = |name: &str, org: u8, key: u8| {
+        let (org_id, key) = (OrgId::new([org; 32]), SigningPublicKey::new([key; 32]));
+        json!({ "name": name, "org_id": org_id, "checkpoint_key": key, "words": service_words(org_id, &key) })
+    };
     json!({
-        "about": "The twelve words that two people compare. The order of the two bundle ids does not matter.",
+        "about": "The twelve words that two people compare. The order of the two bundle ids does not matter. \
+            `service`: the words by which a server's new checkpoint key is recognised.",
+        "service": [
+            service("a key", 1, 2),
+            service("another key", 1, 3),
+            service("another organisation", 9, 2),
+        ],
         "cases": [
             case("two people", 1, 2, 3),
             case("the same two, the other first", 1, 3, 2),

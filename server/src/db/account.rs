@@ -21,9 +21,11 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15)";
     VIEW = "SELECT user_id, salt, email, name, role, status, credential, envelope, inviter FROM accounts \
         WHERE user_id = $1 AND status < 3";
-    /// While a replacement waits, the active account comes first.
-    BY_EMAIL = "SELECT user_id, opaque_record FROM accounts WHERE email = $1 AND status < 3 \
-        ORDER BY status DESC LIMIT 1";
+    /// The active account, while a replacement waits too; else a pending one; else the newest of those that ended.
+    BY_EMAIL = "SELECT user_id, opaque_record FROM accounts WHERE email = $1 \
+        ORDER BY CASE status WHEN 2 THEN 0 WHEN 1 THEN 1 ELSE 2 END, created_at DESC LIMIT 1";
+    IS_ACTIVE = "SELECT user_id FROM accounts WHERE user_id = $1 AND status = 2";
+    ADDRESS = "SELECT email, status FROM accounts WHERE user_id = $1";
     OF_EMAIL = "SELECT user_id FROM accounts WHERE email = $1 AND status = $2";
     KEYS_BY_SIGNING_KEY = "SELECT user_id, status, bundle_id, bundle FROM accounts \
         WHERE signing_key = $1 ORDER BY created_at DESC LIMIT 1";
@@ -196,7 +198,18 @@ pub(crate) async fn of_email(
     Ok(row.map(|(id,)| UserId::from_slice(&id)).transpose()?)
 }
 
-/// The live account that signs in under an address.
+/// Whether an account is certified and has not ended.
+pub(crate) async fn is_active(tx: &mut Tx, user: UserId) -> Result<bool, DbError> {
+    Ok(sql!(tx, optional (Vec<u8>,): IS_ACTIVE, &user.as_bytes()[..])?.is_some())
+}
+
+/// An account's address, and where it stands, of an ended one too.
+pub(crate) async fn address(tx: &mut Tx, user: UserId) -> Result<Option<(String, AccountStatus)>, DbError> {
+    let row = sql!(tx, optional (String, i64): ADDRESS, &user.as_bytes()[..])?;
+    row.map(|(email, status)| Ok((email, StatusColumn::try_from(status)?.0))).transpose()
+}
+
+/// The account that signs in under an address. One that has ended can't, but its owner is to be told so.
 pub(crate) async fn by_email(tx: &mut Tx, email: &str) -> Result<Option<SignIn>, DbError> {
     sql!(tx, optional SignIn: BY_EMAIL, email)
 }
@@ -252,7 +265,8 @@ pub(crate) async fn activate(tx: &mut Tx, user: UserId, bundle: RecordId, now: i
     Ok(sql!(tx, execute ACTIVATE, &user.as_bytes()[..], &bundle.as_bytes()[..], now)? == 1)
 }
 
-/// Ends an active account; false if it is not active.
-pub(crate) async fn retire(tx: &mut Tx, user: UserId) -> Result<bool, DbError> {
-    Ok(sql!(tx, execute RETIRE, &user.as_bytes()[..])? == 1)
+/// Ends an account; one that has ended stays so.
+pub(crate) async fn retire(tx: &mut Tx, user: UserId) -> Result<(), DbError> {
+    sql!(tx, execute RETIRE, &user.as_bytes()[..])?;
+    Ok(())
 }

@@ -1,16 +1,20 @@
 //! Files and their versions: uploads, and what their readers see.
 
-use sealpost_api::file::{FileState, FileView};
+use sealpost_api::{
+    file::{FileState, FileView, LeftFileView},
+    limits::MAX_SHARES_SHOWN,
+};
 use sealpost_crypto::{
     encoding::Base64,
     id::{Digest, FileId, RecordId, TicketId, UserId},
+    record::RawRecord,
     records::Manifest,
     share::SealedShare,
     size::Layout,
 };
 
 use super::{
-    DbError, Tx, sql, statements,
+    DbError, Tx, share, sql, statements,
     value::{Stored, int, text, uint},
 };
 use crate::{blob::VersionKey, check::CheckedManifest, paging::Place};
@@ -74,6 +78,10 @@ statements! {
     DELETED = "SELECT deleted_at FROM files WHERE file_id = $1 AND deleted_at IS NOT NULL";
     DELETE = "UPDATE files SET deleted_at = $2 WHERE file_id = $1 AND deleted_at IS NULL";
     DELETE_VERSIONS = "UPDATE file_versions SET state = 4, updated_at = $2 WHERE file_id = $1 AND state IN (1, 2)";
+    CANCEL_VERSIONS = "UPDATE file_versions SET state = 4, updated_at = $2 WHERE state = 1 \
+        AND file_id IN (SELECT f.file_id FROM files f WHERE f.owner = $1)";
+    CANCEL_FILES = "UPDATE files SET deleted_at = $2 WHERE owner = $1 AND live_at IS NULL AND deleted_at IS NULL";
+    WITHDRAW = "UPDATE file_versions SET state = 5, updated_at = $2 WHERE file_id = $1 AND state = 2";
     /// Deleted versions whose blobs are still to go.
     DELETED_VERSIONS = "SELECT v.file_id, v.version FROM file_versions v WHERE v.state = 4 AND EXISTS ( \
             SELECT 1 FROM parts p WHERE p.file_id = v.file_id AND p.version = v.version) LIMIT $1";
@@ -141,6 +149,24 @@ impl Row {
         })
     }
 
+    /// What a former member left behind, with its first shares, one more than are shown if there are more.
+    pub(crate) fn left_view(
+        self,
+        shares: Vec<share::Row>,
+        withdrawal: Option<RawRecord>,
+    ) -> Result<LeftFileView, DbError> {
+        let (shown, more_shares) = (MAX_SHARES_SHOWN as usize, shares.len() > MAX_SHARES_SHOWN as usize);
+        Ok(LeftFileView {
+            file_id: self.file_id,
+            version: uint(self.version)?,
+            manifest: self.manifest.0,
+            created_at: uint(self.live_at)? / 1_000_000,
+            shares: shares.into_iter().take(shown).map(share::Row::left_view).collect::<Result<_, _>>()?,
+            more_shares,
+            withdrawal,
+        })
+    }
+
     /// Proof that `reader`, for whom the row was read, may read the version.
     pub(crate) fn access(&self, reader: UserId) -> Result<Access, DbError> {
         let manifest: Manifest = self.manifest.0.claim().map_err(|_| DbError::Corrupt)?;
@@ -198,6 +224,20 @@ pub(crate) async fn is_deleted(tx: &mut Tx, file: FileId) -> Result<bool, DbErro
 pub(crate) async fn delete(tx: &mut Tx, file: FileId, now: i64) -> Result<(), DbError> {
     sql!(tx, execute DELETE, &file.as_bytes()[..], now)?;
     sql!(tx, execute DELETE_VERSIONS, &file.as_bytes()[..], now)?;
+    Ok(())
+}
+
+/// Takes a file out of circulation: its versions are read by nobody any more, and keep their blobs.
+pub(crate) async fn withdraw(tx: &mut Tx, file: FileId, now: i64) -> Result<(), DbError> {
+    sql!(tx, execute WITHDRAW, &file.as_bytes()[..], now)?;
+    Ok(())
+}
+
+/// Cancels every upload of somebody that is not complete.
+pub(crate) async fn cancel_uploads(tx: &mut Tx, owner: UserId, now: i64) -> Result<(), DbError> {
+    let owner = &owner.as_bytes()[..];
+    sql!(tx, execute CANCEL_VERSIONS, owner, now)?;
+    sql!(tx, execute CANCEL_FILES, owner, now)?;
     Ok(())
 }
 

@@ -40,6 +40,7 @@ statements! {
     REPLACE_OTHERS = "UPDATE invites SET state = 4 WHERE user_id = $1 AND invite_id <> $2 AND state < 3";
     ACCEPT = "UPDATE invites SET state = 2, accept_id = $2, accept = $3, accept_mac = $4, bundle_id = $5, \
         bundle = $6, accepted_at = $7 WHERE invite_id = $1 AND state = 1";
+    CANCEL_ALL = "UPDATE invites SET state = 5 WHERE inviter = $1 AND state IN (1, 2)";
     CERTIFY = "UPDATE invites SET state = 3 WHERE invite_id = $1 AND state = 2";
 }
 
@@ -54,6 +55,8 @@ pub(crate) enum Progress {
     Certified,
     /// A newer one took its place.
     Replaced,
+    /// The inviter's membership ended.
+    Cancelled,
 }
 
 impl TryFrom<i64> for Progress {
@@ -65,6 +68,7 @@ impl TryFrom<i64> for Progress {
             2 => Ok(Self::Accepted),
             3 => Ok(Self::Certified),
             4 => Ok(Self::Replaced),
+            5 => Ok(Self::Cancelled),
             _ => Err(DbError::Corrupt),
         }
     }
@@ -154,6 +158,7 @@ impl Invite {
             Progress::Accepted => InviteState::Accepted,
             Progress::Certified => InviteState::Certified,
             Progress::Replaced => InviteState::Replaced,
+            Progress::Cancelled => InviteState::Cancelled,
         };
         Ok(InviteView {
             invite_id: self.invite_id,
@@ -269,6 +274,7 @@ pub(crate) async fn page(
         Some(InviteState::Accepted) => (2, 0, i64::MAX),
         Some(InviteState::Certified) => (3, 0, i64::MAX),
         Some(InviteState::Replaced) => (4, 0, i64::MAX),
+        Some(InviteState::Cancelled) => (5, 0, i64::MAX),
     };
     let limit = i64::from(limit);
     sql!(tx, all Invite: PAGE, code, expiry_from, expiry_below, before.at, before.id, limit)
@@ -297,6 +303,12 @@ pub(crate) async fn replace_open(tx: &mut Tx, opening: &Opening) -> Result<(), D
 /// An acceptance takes the place of every other invite to the same person.
 pub(crate) async fn replace_others(tx: &mut Tx, user: UserId, kept: InviteId) -> Result<(), DbError> {
     sql!(tx, execute REPLACE_OTHERS, &user.as_bytes()[..], &kept.as_bytes()[..])?;
+    Ok(())
+}
+
+/// Cancels every invite of somebody that is not in the log.
+pub(crate) async fn cancel_all(tx: &mut Tx, inviter: UserId) -> Result<(), DbError> {
+    sql!(tx, execute CANCEL_ALL, &inviter.as_bytes()[..])?;
     Ok(())
 }
 

@@ -4,18 +4,33 @@ use sealpost_crypto::{
     id::{Digest, OrgId},
     password::ServerSetup,
     secret::SigningSeed,
+    sign::SigningKey,
 };
 use zeroize::Zeroizing;
 
-use super::{DbError, Tx, sql, statements};
+use super::{
+    DbError, Tx, sql, statements,
+    value::{int, uint},
+};
 use crate::keys::ServerSecret;
 
 statements! {
-    READ = "SELECT secret, checkpoint_seed, opaque_setup FROM server WHERE id = 1";
+    READ = "SELECT secret, opaque_setup FROM server WHERE id = 1";
     INSERT = "INSERT INTO server (id, secret, checkpoint_seed, opaque_setup) VALUES (1, $1, $2, $3)";
     SET_SETUP_TOKEN = "UPDATE server SET setup_token_hash = $1 WHERE id = 1 AND org_id IS NULL";
     STANDING = "SELECT setup_token_hash, org_id FROM server WHERE id = 1";
     FOUND = "UPDATE server SET org_id = $1 WHERE id = 1 AND org_id IS NULL";
+    CHECKPOINT_SEEDS = "SELECT checkpoint_seed, next_checkpoint_seed FROM server WHERE id = 1";
+    OFFER_CHECKPOINT_SEED = "UPDATE server SET next_checkpoint_seed = $1 WHERE id = 1";
+    ADOPT_CHECKPOINT_SEED = "UPDATE server SET checkpoint_seed = next_checkpoint_seed, next_checkpoint_seed = NULL \
+        WHERE id = 1 AND next_checkpoint_seed IS NOT NULL";
+    MISSING = "SELECT missing_size FROM server WHERE id = 1";
+    NOTE_MISSING = "UPDATE server SET missing_size = $1 WHERE id = 1 \
+        AND (missing_size IS NULL OR missing_size < $1)";
+    NOTE_MISSING_BEYOND = "UPDATE server SET missing_size = $1 WHERE id = 1 \
+        AND (missing_size IS NULL OR missing_size < $1) AND (confirmed_size IS NULL OR confirmed_size < $1)";
+    CONFIRM_MISSING = "UPDATE server SET confirmed_size = missing_size, missing_size = NULL \
+        WHERE id = 1 AND missing_size IS NOT NULL";
     PING = "SELECT id FROM server";
 }
 
@@ -23,10 +38,17 @@ statements! {
 pub(crate) struct Secrets {
     /// Tokens and fake answers derive from it.
     pub secret: ServerSecret,
-    /// Signs checkpoints.
-    pub checkpoint: SigningSeed,
     /// OPAQUE.
     pub opaque_setup: ServerSetup,
+}
+
+/// The keys that sign checkpoints. They are read when they are needed: another server on the same database may have
+/// put the next one in place.
+pub(crate) struct CheckpointKeys {
+    /// In force.
+    pub current: SigningKey,
+    /// Offered to Ops members, until a `service` entry names it.
+    pub next: Option<SigningKey>,
 }
 
 /// Whether there is an organisation, and if not, what its founder must know.
@@ -39,20 +61,67 @@ pub(crate) struct Standing {
 
 /// The server's secrets; `None` at the very first start.
 pub(crate) async fn secrets(tx: &mut Tx) -> Result<Option<Secrets>, DbError> {
-    type Row = (Vec<u8>, Vec<u8>, Vec<u8>);
-    let Some((secret, checkpoint, opaque)) = sql!(tx, optional Row: READ)? else { return Ok(None) };
-    let [secret, checkpoint, opaque] = [secret, checkpoint, opaque].map(Zeroizing::new);
+    type Row = (Vec<u8>, Vec<u8>);
+    let Some((secret, opaque)) = sql!(tx, optional Row: READ)? else { return Ok(None) };
+    let [secret, opaque] = [secret, opaque].map(Zeroizing::new);
     Ok(Some(Secrets {
         secret: ServerSecret::from_slice(&secret).ok_or(DbError::Corrupt)?,
-        checkpoint: SigningSeed::from_slice(&checkpoint).ok_or(DbError::Corrupt)?,
         opaque_setup: ServerSetup::from_bytes(&opaque).map_err(|_| DbError::Corrupt)?,
     }))
 }
 
-/// Stores the secrets of a new server.
-pub(crate) async fn insert(tx: &mut Tx, secrets: &Secrets) -> Result<(), DbError> {
-    let (secret, checkpoint) = (&secrets.secret.expose()[..], &secrets.checkpoint.expose()[..]);
+/// Stores the secrets of a new server, and the seed of its first checkpoint key.
+pub(crate) async fn insert(tx: &mut Tx, secrets: &Secrets, checkpoint: &SigningSeed) -> Result<(), DbError> {
+    let (secret, checkpoint) = (&secrets.secret.expose()[..], &checkpoint.expose()[..]);
     sql!(tx, execute INSERT, secret, checkpoint, &secrets.opaque_setup.to_bytes()[..])?;
+    Ok(())
+}
+
+/// The keys that sign checkpoints.
+pub(crate) async fn checkpoint_keys(tx: &mut Tx) -> Result<CheckpointKeys, DbError> {
+    type Row = (Vec<u8>, Option<Vec<u8>>);
+    let (current, next) = sql!(tx, one Row: CHECKPOINT_SEEDS)?;
+    let key = |seed: Vec<u8>| {
+        let seed = SigningSeed::from_slice(&Zeroizing::new(seed)).ok_or(DbError::Corrupt)?;
+        Ok::<_, DbError>(SigningKey::from_seed(&seed))
+    };
+    Ok(CheckpointKeys { current: key(current)?, next: next.map(key).transpose()? })
+}
+
+/// Keeps a key that is to sign checkpoints once a `service` entry names it.
+pub(crate) async fn offer_checkpoint_key(tx: &mut Tx, seed: &SigningSeed) -> Result<(), DbError> {
+    sql!(tx, execute OFFER_CHECKPOINT_SEED, &seed.expose()[..])?;
+    Ok(())
+}
+
+/// Puts the offered key in force; the one before is overwritten.
+pub(crate) async fn adopt_checkpoint_key(tx: &mut Tx) -> Result<(), DbError> {
+    match sql!(tx, execute ADOPT_CHECKPOINT_SEED)? {
+        1 => Ok(()),
+        _ => Err(DbError::Conflict),
+    }
+}
+
+/// How many entries the log once had, if it was restored from a backup with fewer and nobody has confirmed that.
+pub(crate) async fn missing(tx: &mut Tx) -> Result<Option<u64>, DbError> {
+    let (size,) = sql!(tx, one (Option<i64>,): MISSING)?;
+    size.map(uint).transpose()
+}
+
+/// Notes that the log once had `size` entries.
+pub(crate) async fn note_missing(tx: &mut Tx, size: u64) -> Result<(), DbError> {
+    sql!(tx, execute NOTE_MISSING, int(size))?;
+    Ok(())
+}
+
+/// The same, unless the operator has confirmed as much already; whether it was news.
+pub(crate) async fn note_missing_beyond(tx: &mut Tx, size: u64) -> Result<bool, DbError> {
+    Ok(sql!(tx, execute NOTE_MISSING_BEYOND, int(size))? == 1)
+}
+
+/// The operator knows what is missing.
+pub(crate) async fn confirm_missing(tx: &mut Tx) -> Result<(), DbError> {
+    sql!(tx, execute CONFIRM_MISSING)?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Shares: who may read which version, on what terms.
 
-use sealpost_api::file::ShareView;
+use sealpost_api::file::{LeftShareView, ShareView};
 use sealpost_crypto::{
     encoding::Base64,
     id::{FileId, RecordId, UserId},
@@ -103,6 +103,12 @@ impl Row {
             unshare: record(self.unshare).map_err(|_| DbError::Corrupt)?,
             receipt: record(self.receipt).map_err(|_| DbError::Corrupt)?,
         })
+    }
+
+    /// For Ops members, once its sender is none any more.
+    pub(crate) fn left_view(self) -> Result<LeftShareView, DbError> {
+        let downloads = uint(self.downloads)?;
+        Ok(LeftShareView { record: self.share.0, downloads, ended: self.unshare.is_some() })
     }
 
     /// Its place among the file's shares.

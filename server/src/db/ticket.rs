@@ -2,7 +2,7 @@
 //! free. No lock is taken: a row of `tickets` appears once, and a share's counter is raised by a statement that
 //! checks the limit in the same breath, so no number of parallel requests can exceed it.
 
-use sealpost_crypto::id::{RecordId, TicketId};
+use sealpost_crypto::id::{RecordId, TicketId, UserId};
 
 use super::{DbError, Tx, sql, statements};
 
@@ -16,6 +16,7 @@ statements! {
     COUNT = "UPDATE shares SET downloads = downloads + 1 WHERE share_id = $1 AND unshare_id IS NULL \
         AND (expiry = 0 OR expiry > $2) AND (download_limit = 0 OR downloads < download_limit)";
     CLOSE = "UPDATE tickets SET closed = TRUE WHERE share_id = $1 AND ticket_id = $2";
+    END_ALL = "DELETE FROM tickets WHERE share_id IN (SELECT share_id FROM shares WHERE recipient = $1)";
     SWEEP = "DELETE FROM tickets WHERE (share_id, ticket_id) IN ( \
         SELECT share_id, ticket_id FROM tickets WHERE started_at <= $1 LIMIT $2)";
 }
@@ -49,6 +50,12 @@ pub(crate) async fn pay(
 /// Closes a ticket: the download is done.
 pub(crate) async fn close(tx: &mut Tx, share: RecordId, ticket: TicketId) -> Result<(), DbError> {
     sql!(tx, execute CLOSE, &share.as_bytes()[..], &ticket.as_bytes()[..])?;
+    Ok(())
+}
+
+/// Ends every download of somebody.
+pub(crate) async fn end_all(tx: &mut Tx, recipient: UserId) -> Result<(), DbError> {
+    sql!(tx, execute END_ALL, &recipient.as_bytes()[..])?;
     Ok(())
 }
 

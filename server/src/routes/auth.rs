@@ -3,6 +3,7 @@
 use axum::{extract::State, http::StatusCode};
 use rand::Rng;
 use sealpost_api::{
+    account::AccountStatus,
     auth::{LoginChallenge, LoginFinish, LoginStart, Refresh, Session as NewSession, Tokens},
     limits::{CHALLENGE_SECONDS, LOGIN_WINDOW_SECONDS, MAX_LOGIN_ATTEMPTS},
     problem::ErrorCode,
@@ -20,6 +21,7 @@ use crate::{
     auth::Session,
     clock::micros,
     db::{self, DbError, Lock, login::Started},
+    ending,
     extract::Json,
     problem::ApiError,
     sessions,
@@ -76,7 +78,8 @@ async fn remember(state: &AppState, started: &Started) -> Result<(), ApiError> {
     Ok(tx.commit().await?)
 }
 
-/// `POST /auth/login/finish`: KE3 → session. One try a sign-in, whatever its outcome.
+/// `POST /auth/login/finish`: KE3 → session. One try a sign-in, whatever its outcome. That an account has ended is told
+/// to who knows its password.
 pub(super) async fn finish(
     State(state): State<AppState>,
     Json(request): Json<LoginFinish>,
@@ -86,19 +89,24 @@ pub(super) async fn finish(
     let since = state.clock.micros_ago(CHALLENGE_SECONDS);
     let mut tx = state.db.write().await?;
     let (user, stored) = db::login::take(&mut tx, &login, since).await?.ok_or_else(login_failed)?;
-    let account = match user {
-        Some(user) => db::account::view(&mut tx, org_id, user).await?,
+    let address = match user {
+        Some(user) => db::account::address(&mut tx, user).await?,
         None => None,
     };
-    let identifiers = Identifiers::new(account.as_ref().map_or("", |account| &account.email), &org_id);
+    let identifiers = Identifiers::new(address.as_ref().map_or("", |(email, _)| email), &org_id);
     let proof = password::server_login_finish(LoginState::from_bytes(stored), &request.ke3.0, &identifiers);
-    let (Ok(()), Some(account)) = (proof, account) else {
+    let (Ok(()), Some(user), Some((_, status))) = (proof, user, address) else {
         // Keeps the attempt, without its state.
         tx.commit().await?;
         return Err(login_failed());
     };
     db::login::succeeded(&mut tx, &login).await?;
-    let session = sessions::begin(&state, &mut tx, org_id, account.user_id).await?;
+    if status == AccountStatus::Revoked {
+        let ended = ending::explain(&state, &mut tx, user).await?;
+        tx.commit().await?;
+        return Err(ended);
+    }
+    let session = sessions::begin(&state, &mut tx, org_id, user).await?;
     tx.commit().await?;
     Ok(axum::Json(session))
 }

@@ -20,12 +20,14 @@ pub(super) async fn ready(State(state): State<AppState>) -> Result<&'static str,
 
 /// `GET /server`.
 pub(super) async fn server(State(state): State<AppState>) -> Result<Json<ServerInfo>, ApiError> {
+    let keys = db::server::checkpoint_keys(&mut state.db.read().await?).await?;
     Ok(Json(ServerInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         api: API_VERSION,
         api_oldest: OLDEST_API,
         org_id: state.org_id_if_founded().await?,
-        checkpoint_key: state.keys.checkpoint_key(),
+        checkpoint_key: keys.current.public_key(),
+        next_checkpoint_key: keys.next.map(|key| key.public_key()),
         time: state.clock.seconds(),
     }))
 }

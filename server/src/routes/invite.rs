@@ -10,7 +10,7 @@ use sealpost_api::{
 };
 
 use crate::{
-    auth::{Invitee, OpsMember},
+    auth::{INVITER_GONE, Invitee, OpsMember},
     credential,
     db::{
         self,
@@ -96,6 +96,10 @@ fn check_open(invite: &Invite, now: u64) -> Result<(), ApiError> {
         Progress::Open => (ErrorCode::InviteExpired, "This invite has expired."),
         Progress::Accepted | Progress::Certified => (ErrorCode::InviteUsed, "This invite was used."),
         Progress::Replaced => (ErrorCode::InviteReplaced, "A newer invite took this one's place."),
+        Progress::Cancelled => {
+            return Err(ApiError::new(ErrorCode::InviteCancelled, INVITER_GONE)
+                .hint("Ask another Ops member of the organisation for a new invite."));
+        }
     };
     Err(ApiError::new(code, detail).hint("Call your sender."))
 }

@@ -15,6 +15,7 @@ use sealpost_crypto::{
 
 use crate::{
     db::{self, DbError, Tx, account::KeysRow},
+    ending,
     extract::Json,
     key_challenge,
     problem::ApiError,
@@ -71,7 +72,9 @@ async fn verify(state: &AppState, tx: &mut Tx, raw: RawRecord) -> Result<Signed<
     };
     // Whoever is told more than that it failed has proved to hold the key.
     match verified {
-        Ok(_) if keys.status.0 == AccountStatus::Revoked => Err(account_ended()),
+        Ok(login) if keys.status.0 == AccountStatus::Revoked => {
+            Err(ending::explain(state, tx, login.signer).await?)
+        }
         Ok(login) => Ok(login),
         Err(LoginError::Time) => Err(clock_is_off()),
         Err(_) => Err(login_failed()),
@@ -86,15 +89,6 @@ fn bundle(keys: &KeysRow) -> Result<VerifiedBundle, DbError> {
 fn login_failed() -> ApiError {
     ApiError::new(ErrorCode::LoginFailed, "The server does not take this key.")
         .hint("Try again; if it keeps happening, sign in with the password.")
-}
-
-/// Replaced, or its membership has ended.
-fn account_ended() -> ApiError {
-    ApiError::new(
-        ErrorCode::AccountEnded,
-        "This account has ended: a new one took its place, or it was revoked.",
-    )
-    .hint("Sign in to the new account, if you have one; else ask an Ops member of the organisation.")
 }
 
 fn clock_is_off() -> ApiError {

@@ -2,29 +2,30 @@
 
 use axum::extract::State;
 use sealpost_api::{
-    limits::{CERTIFY_GRACE_SECONDS, MAX_LOG_PAGE},
+    limits::MAX_LOG_PAGE,
     log::{AppendLog, LogAppended, LogPage, LogQuery},
     problem::ErrorCode,
 };
 use sealpost_crypto::{
     id::{RecordId, UserId},
-    log::Log,
     record::{RawRecord, Record},
     records::{Certify, Revoke, Rotate, Service},
 };
 
 use crate::{
     auth::{InviteeOrSession, OpsMember},
-    db::{
-        self, Lock, Tx,
-        invite::{Invite, Progress},
-        log::NewEntry,
-    },
+    db::{self, Lock, Tx},
     extract::{Json, Query},
-    org_log::sign_checkpoint,
     problem::ApiError,
     state::AppState,
 };
+
+mod certify;
+mod revoke;
+mod seen;
+mod service;
+
+pub(super) use seen::seen;
 
 /// `GET /log`.
 pub(super) async fn page(
@@ -42,119 +43,74 @@ pub(super) async fn page(
     Ok(axum::Json(LogPage { entries, checkpoint }))
 }
 
-/// `POST /log`: in this version only `certify`, of somebody who accepted an invite.
+/// An entry that somebody wants to append; nothing of it is verified yet.
+enum Claim {
+    Certify(Certify),
+    Revoke(Revoke),
+    Service(Service),
+}
+
+/// `POST /log`: `certify` of somebody who accepted an invite, `revoke`, `service`. The same entry again is fine.
 pub(super) async fn append(
     State(state): State<AppState>,
     ops: OpsMember,
     Json(request): Json<AppendLog>,
 ) -> Result<axum::Json<LogAppended>, ApiError> {
-    let entry = claim(&request.record)?;
-    if entry.signer != ops.user_id() {
+    let record = request.record;
+    let claim = Claim::read(&record)?;
+    let (signer, sequence) = claim.signer_and_sequence();
+    if signer != ops.user_id() {
         return Err(ApiError::record_invalid("The entry is signed by somebody else than the caller."));
     }
     let mut tx = state.db.write().await?;
     tx.lock(Lock::Organisation).await?;
-    let id = request.record.id();
-    if let Some((holder, record)) = db::log::at(&mut tx, entry.sequence).await? {
-        return if holder == id { newest(&mut tx).await } else { Err(conflict(record)) };
+    if let Some(checkpoint) = stored(&mut tx, sequence, record.id()).await? {
+        return Ok(axum::Json(LogAppended { checkpoint }));
     }
-    let invite = accepted_invite(&state, &mut tx, &entry).await?;
-    let checkpoint = certify(&state, tx, &request.record, &entry, &invite).await?;
+    let checkpoint = match claim {
+        Claim::Certify(entry) => certify::append(&state, tx, &record, &entry).await?,
+        Claim::Revoke(entry) => revoke::append(&state, tx, &record, &entry).await?,
+        Claim::Service(entry) => service::append(&state, tx, &record, &entry).await?,
+    };
     Ok(axum::Json(LogAppended { checkpoint }))
 }
 
-fn claim(record: &RawRecord) -> Result<Certify, ApiError> {
-    if [Rotate::KIND, Revoke::KIND, Service::KIND].contains(&record.kind.as_str()) {
-        let detail = format!("This version of the server takes no {} entries yet.", record.kind);
-        return Err(ApiError::new(ErrorCode::Unsupported, detail));
+impl Claim {
+    fn read(record: &RawRecord) -> Result<Self, ApiError> {
+        let claim = match record.kind.as_str() {
+            Rotate::KIND => return Err(no_rotations()),
+            Revoke::KIND => record.claim().map(Self::Revoke),
+            Service::KIND => record.claim().map(Self::Service),
+            _ => record.claim().map(Self::Certify),
+        };
+        claim.map_err(|error| ApiError::record_invalid(format!("The entry is not valid: {error}.")))
     }
-    record.claim().map_err(|error| ApiError::record_invalid(format!("The entry is not valid: {error}.")))
+
+    fn signer_and_sequence(&self) -> (UserId, u64) {
+        match self {
+            Self::Certify(entry) => (entry.signer, entry.sequence),
+            Self::Revoke(entry) => (entry.signer, entry.sequence),
+            Self::Service(entry) => (entry.signer, entry.sequence),
+        }
+    }
 }
 
-async fn newest(tx: &mut Tx) -> Result<axum::Json<LogAppended>, ApiError> {
-    let checkpoint = db::log::newest_checkpoint(tx).await?.ok_or(db::DbError::Corrupt)?;
-    Ok(axum::Json(LogAppended { checkpoint }))
+fn no_rotations() -> ApiError {
+    ApiError::new(ErrorCode::Unsupported, "This version of the server takes no rotate entries yet.")
 }
 
-fn conflict(record: RawRecord) -> ApiError {
-    ApiError::new(ErrorCode::LogConflict, "Another entry holds this place in the log.")
-        .hint("Read the log, look again at what was wanted, and sign for the next place.")
-        .record(record)
-}
-
-/// The invite that the entry is about: accepted, in time, and saying the same.
-async fn accepted_invite(state: &AppState, tx: &mut Tx, entry: &Certify) -> Result<Invite, ApiError> {
-    let invite = db::invite::by_offer(tx, entry.offer).await?;
-    let invite = invite.filter(|invite| invite.state == Progress::Accepted);
-    let invite = invite.ok_or_else(|| ApiError::record_invalid("The entry names no accepted invite."))?;
-    let opening = invite.opening()?;
-    let subject = opening.subject().map_err(|_| db::DbError::Corrupt)?;
-    let accepted = invite.bundle()?.map(|(id, _)| id);
-    let role = db::value::role_code(invite.role.0) == db::value::int(entry.role.code());
-    let replaces = invite.replaces()?.unwrap_or(UserId::ZERO);
-    let says = (entry.user_id, entry.subject, Some(entry.bundle), entry.replaces);
-    if says != (invite.user_id, subject, accepted, replaces) || !role {
-        return Err(ApiError::record_invalid("The entry does not say what was offered and accepted."));
+/// The newest checkpoint if this very entry is stored already; 409 if another one holds its place.
+async fn stored(tx: &mut Tx, sequence: u64, id: RecordId) -> Result<Option<RawRecord>, ApiError> {
+    match db::log::at(tx, sequence).await? {
+        None => Ok(None),
+        Some((holder, _)) if holder == id => {
+            let checkpoint = db::log::newest_checkpoint(tx).await?;
+            Ok(Some(checkpoint.ok_or(db::DbError::Corrupt)?))
+        }
+        Some((_, record)) => {
+            Err(ApiError::new(ErrorCode::LogConflict, "Another entry holds this place in the log.")
+                .hint("Read the log, look again at what was wanted, and sign for the next place.")
+                .record(record))
+        }
     }
-    if state.clock.seconds() > invite.expiry()?.saturating_add(CERTIFY_GRACE_SECONDS) {
-        return Err(ApiError::record_invalid("The invite expired too long ago to be certified.")
-            .hint("Invite the person again."));
-    }
-    Ok(invite)
-}
-
-async fn certify(
-    state: &AppState,
-    mut tx: Tx,
-    record: &RawRecord,
-    entry: &Certify,
-    invite: &Invite,
-) -> Result<RawRecord, ApiError> {
-    let (bundle_id, bundle) = invite.bundle()?.ok_or(db::DbError::Corrupt)?;
-    let mut change = state.log.change(&mut tx).await?;
-    if let Err(error) = change.apply(record.clone(), Some(bundle.clone())) {
-        change.keep();
-        return Err(ApiError::record_invalid(format!("The entry is not valid: {error}.")));
-    }
-    let checkpoint = insert(state, &mut tx, change.log(), record, &bundle).await?;
-    if let Some(replaced) = invite.replaces()? {
-        retire(&mut tx, replaced).await?;
-    }
-    let now = state.clock.micros();
-    let activated = db::account::activate(&mut tx, entry.user_id, bundle_id, now).await?;
-    let certified = db::invite::certify(&mut tx, invite.invite_id).await?;
-    if !(activated && certified) {
-        return Err(db::DbError::Corrupt.into());
-    }
-    db::invite::replace_others(&mut tx, entry.user_id, invite.invite_id).await?;
-    tx.commit().await?;
-    change.keep();
-    Ok(checkpoint)
-}
-
-/// Ends an account that another one replaces, and everything that is under way in its name.
-async fn retire(tx: &mut Tx, replaced: UserId) -> Result<(), ApiError> {
-    if !db::account::retire(tx, replaced).await? {
-        return Err(db::DbError::Corrupt.into());
-    }
-    db::login::cancel(tx, replaced).await?;
-    db::session::end_all(tx, replaced).await?;
-    Ok(())
-}
-
-/// Stores the log's last entry with a new checkpoint.
-async fn insert(
-    state: &AppState,
-    tx: &mut Tx,
-    log: &Log,
-    record: &RawRecord,
-    bundle: &RawRecord,
-) -> Result<RawRecord, ApiError> {
-    let checkpoint = sign_checkpoint(log, &state.keys.checkpoint);
-    let checkpoint = checkpoint.map_err(|error| ApiError::internal(&error))?;
-    let id: RecordId = log.head();
-    let entry =
-        NewEntry { sequence: log.size() - 1, id, record, bundle: Some(bundle), checkpoint: &checkpoint };
-    db::log::insert(tx, &entry, state.clock.micros()).await?;
-    Ok(checkpoint)
 }

@@ -8,7 +8,9 @@ use sealpost_api::{
     problem::ErrorCode,
     token::Token,
 };
-use sealpost_crypto::{email::EmailAddress, id::OrgId, log::Log, record::RawRecord, records::Genesis};
+use sealpost_crypto::{
+    email::EmailAddress, id::OrgId, log::Log, record::RawRecord, records::Genesis, sign::SigningPublicKey,
+};
 use subtle::ConstantTimeEq;
 
 use crate::{
@@ -48,16 +50,21 @@ pub(super) async fn found(
     let mut tx = state.db.write().await?;
     tx.lock(Lock::Organisation).await?;
     let standing = check_token(&mut tx, &request.setup_token).await?;
-    let log = check_genesis(&state, &request)?;
+    let key = db::server::checkpoint_keys(&mut tx).await?.current;
+    let log = check_genesis(&key.public_key(), &request)?;
     let expected = Expected { org_id: log.org_id(), opening: &request.opening, account_key: true };
     let account = Checked::check(&request.registration, &expected)?;
     match standing {
         Some(org_id) if org_id == log.org_id() => check_repeat(&mut tx, &account, &request).await?,
         Some(_) => return Err(already_founded()),
-        None => store(&state, &mut tx, &log, &account, &request.genesis).await?,
+        None => {
+            let checkpoint = sign_checkpoint(&log, &key).map_err(|error| ApiError::internal(&error))?;
+            store(&state, &mut tx, &log, &account, &request.genesis, &checkpoint).await?;
+        }
     }
     let session = sessions::begin(&state, &mut tx, log.org_id(), request.opening.user_id).await?;
     tx.commit().await?;
+    state.log_mark.keep(log.size(), log.head()).await;
     if setup::remove(&state.setup_token).is_err() {
         tracing::warn!("the setup token's file could not be removed; it is of no use any more");
     }
@@ -75,13 +82,13 @@ async fn check_token(tx: &mut Tx, token: &Token) -> Result<Option<OrgId>, ApiErr
         .hint("The server's first start printed it; it is also in the file setup-token of its data folder."))
 }
 
-fn check_genesis(state: &AppState, request: &Found) -> Result<Log, ApiError> {
+fn check_genesis(checkpoint_key: &SigningPublicKey, request: &Found) -> Result<Log, ApiError> {
     check_opening(&request.opening)?;
     let invalid = |error: &dyn std::fmt::Display| {
         ApiError::record_invalid(format!("The genesis is not valid: {error}."))
     };
     let claim: Genesis = request.genesis.claim().map_err(|error| invalid(&error))?;
-    if claim.checkpoint_key != state.keys.checkpoint_key() {
+    if claim.checkpoint_key != *checkpoint_key {
         return Err(ApiError::record_invalid("The genesis names another server's checkpoint key.")
             .hint("Fetch the key of this server and found again."));
     }
@@ -106,18 +113,17 @@ async fn store(
     log: &Log,
     account: &Checked<'_>,
     genesis: &RawRecord,
+    checkpoint: &RawRecord,
 ) -> Result<(), ApiError> {
     account.use_nonce(state, tx, Context::Founder(log.org_id())).await?;
     let now = state.clock.micros();
     account.store(tx, RoleName::Ops, AccountStatus::Active, None, now).await?;
-    let checkpoint = sign_checkpoint(log, &state.keys.checkpoint);
-    let checkpoint = checkpoint.map_err(|error| ApiError::internal(&error))?;
     let entry = NewEntry {
         sequence: 0,
         id: log.head(),
         record: genesis,
         bundle: Some(&account.bundle().raw()),
-        checkpoint: &checkpoint,
+        checkpoint,
     };
     db::log::insert(tx, &entry, now).await?;
     db::server::found(tx, log.org_id()).await?;

@@ -20,8 +20,8 @@ use sealpost_crypto::{
 use tokio::task::yield_now;
 
 use crate::{
-    auth::OpsMember,
-    check::{CheckedShare, Checker, Shareable},
+    auth::{OpsMember, not_signed_in},
+    check::{CheckedShare, Checker, Shareable, recipient_unknown},
     db::{
         Lock, Tx, account, file,
         pair::{self, Kind, Obstacle, PairPlace},
@@ -146,6 +146,10 @@ async fn store(state: &AppState, sender: UserId, items: Vec<Item>) -> Result<Vec
     let mut tx = state.db.write().await?;
     // All records that this person sends, so that no pair changes between looking and storing.
     tx.lock(Lock::User(sender)).await?;
+    // The membership may have ended since the caller was let in.
+    if !account::is_active(&mut tx, sender).await? {
+        return Err(not_signed_in());
+    }
     let mut results = Vec::with_capacity(items.len());
     for (now, (recipient, checked)) in (state.clock.micros()..).zip(items) {
         let problem = match checked {
@@ -177,6 +181,9 @@ async fn store_one(tx: &mut Tx, share: &CheckedShare, now: i64) -> Result<Option
     let (signed, place) = (share.signed(), share.place());
     if pair::is_known(tx, Kind::Share, signed.id(), place.sender).await? {
         return Ok(None);
+    }
+    if !account::is_active(tx, place.recipient).await? {
+        return Ok(Some(recipient_unknown()));
     }
     if let Some(obstacle) = pair::obstacle(tx, &place).await? {
         return Ok(Some(obstacle.into()));

@@ -4,7 +4,7 @@ use sealpost_api::{
     account::VaultBlob,
     auth::{
         Found, FounderRegister, LoginChallenge, LoginFinish, LoginStart, RegisterChallenge, Registration,
-        Session, Tokens,
+        ServerInfo, Session, Tokens,
     },
     invite::{AcceptInvite, CreateInvite, InviteRegister, InviteView},
     log::{AppendLog, LogPage},
@@ -71,7 +71,7 @@ impl House {
             user_id: opening.user_id,
             subject: opening.subject().unwrap(),
             name: "Example Ltd".to_owned(),
-            checkpoint_key: self.state.keys.checkpoint_key(),
+            checkpoint_key: self.server_info().await.checkpoint_key,
             nonce: Digest::random(),
         };
         let seed = AccountSeed::random();
@@ -90,6 +90,11 @@ impl House {
         let setup_token = self.setup_token.clone();
         let person = person(&opening, keys);
         (Found { setup_token, genesis, opening, registration }, person)
+    }
+
+    /// What a stranger may know.
+    pub(crate) async fn server_info(&self) -> ServerInfo {
+        self.get(routes::SERVER, &[], "", Auth::Nobody).await.json()
     }
 
     /// The log as `tokens` may read it, verified.

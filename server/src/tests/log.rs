@@ -1,6 +1,12 @@
 use futures_util::future::join_all;
 use sealpost_api::{log::LogPage, problem::Problem, routes};
-use sealpost_crypto::{record::RawRecord, records::RevokeReason, sign::SigningKey};
+use sealpost_crypto::{
+    account::Account,
+    record::RawRecord,
+    records::RevokeReason,
+    secret::{AccountSeed, SigningSeed},
+    sign::SigningKey,
+};
 
 use crate::testing::{Auth, House, Person, on_both};
 
@@ -84,16 +90,22 @@ on_both! {
         let good = house.certification(&ada, &inviting).await;
         house.append(&bob, good.clone()).await.fails(403, "account_pending");
         let mut forged = good.clone();
-        forged.signature = SigningKey::from_seed(&sealpost_crypto::secret::SigningSeed::random()).sign(b"");
+        forged.signature = SigningKey::from_seed(&SigningSeed::random()).sign(b"");
         house.append(&ada, forged).await.fails(422, "record_invalid");
         let log = house.log(Auth::Bearer(&ada.tokens)).await;
         let signer = log.ops_signer(&ada.account).unwrap();
-        let revoke = signer.revoke(ada.account.user_id(), 1, RevokeReason::Left);
-        if let Ok(revoke) = revoke {
-            house.append(&ada, revoke.into_raw()).await.fails(422, "unsupported");
+        let revoke = signer.revoke(ada.account.user_id(), 1, RevokeReason::Left).unwrap().into_raw();
+        let problem = house.append(&ada, revoke).await.fails(422, "record_invalid");
+        assert!(problem.detail.contains("no active Ops member"), "{}", problem.detail);
+        // A key that the server does not offer: its own, and somebody else's.
+        let strange = SigningKey::from_seed(&SigningSeed::random()).public_key();
+        for key in [house.server_info().await.checkpoint_key, strange] {
+            let service = signer.service(key).unwrap().into_raw();
+            house.append(&ada, service).await.fails(422, "record_invalid");
         }
-        let service = signer.service(house.state.keys.checkpoint_key()).unwrap().into_raw();
-        house.append(&ada, service).await.fails(422, "unsupported");
+        let next = Account::derive(&AccountSeed::random(), log.org_id(), ada.account.user_id(), 2).unwrap();
+        let rotate = log.signer(&ada.account).unwrap().rotate(&next).unwrap().into_raw();
+        house.append(&ada, rotate).await.fails(422, "unsupported");
         // The memory is as the database.
         house.append(&ada, good).await.ok();
     }

@@ -14,8 +14,8 @@ use sealpost_crypto::{
     keys::AccountKeys,
     opening::Opening,
     password::{ClientRegistration, Identifiers, OpaqueInput, Password},
-    record::{Record, Signed},
-    records::{Accept, Bundle, Certify, Credential, Genesis, Offer, Role, SUITE},
+    record::{RawRecord, Record, Signed},
+    records::{Accept, Bundle, Certify, Credential, Genesis, Offer, Revoke, RevokeReason, Role, SUITE},
     secret::{AccountSeed, EnvelopeKey},
 };
 
@@ -242,6 +242,47 @@ impl Person {
         let person = invitation.accept().await;
         self.certify(&invitation, &person).await;
         person
+    }
+}
+
+impl Person {
+    /// Admits another Ops member. The server takes no such invite yet, so the role is put there behind its back.
+    pub async fn welcome_ops(&self, server: &TestServer, email: &str) -> Self {
+        let invitation = self.invite(email).await;
+        let id = server.literal(&invitation.id());
+        server.execute(format!("UPDATE invites SET role = 2 WHERE invite_id = {id}")).await;
+        let person = invitation.accept().await;
+        let entry = self.certificate(&invitation, &person).await.get().clone();
+        let record = self.sign(Certify { role: Role::Ops, ..entry }).into_raw();
+        self.api.call(&routes::APPEND_LOG, &[], &AppendLog { record }).await.ok();
+        person
+    }
+
+    /// The entry that ends a membership, without sending it.
+    pub async fn revocation(&self, of: &Self, reason: RevokeReason) -> RawRecord {
+        let position = Position::newest(&self.api).await;
+        let entry = Revoke {
+            org_id: self.org_id,
+            signer: self.user_id,
+            signer_bundle: self.bundle.id(),
+            sequence: position.size,
+            previous: position.head,
+            user_id: of.user_id,
+            last_valid_size: position.size,
+            reason,
+        };
+        self.sign(entry).into_raw()
+    }
+
+    /// Appends an entry to the log.
+    pub async fn append(&self, record: &RawRecord) -> Answer {
+        self.api.call(&routes::APPEND_LOG, &[], &AppendLog { record: record.clone() }).await
+    }
+
+    /// Ends somebody's membership.
+    pub async fn revoke(&self, of: &Self, reason: RevokeReason) {
+        let record = self.revocation(of, reason).await;
+        self.append(&record).await.ok();
     }
 }
 

@@ -6,11 +6,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code fails by panicking")]
 
 mod accounts;
+mod colleagues;
 mod content;
 mod forks;
 mod invites;
 mod keys;
 mod leakage;
+mod memberships;
 mod pairs;
 mod scene;
 mod sharing;

@@ -14,6 +14,8 @@ mod people;
 mod python;
 mod repeats;
 mod replacement;
+mod restore;
+mod revocation;
 mod sessions;
 mod shares;
 mod stories;

@@ -10,9 +10,9 @@ use sealpost_api::{
     account::{ChangeCredential, CredentialRegister, VaultBlob},
     auth::{FounderRegister, KeyChallengeRequest, KeyLogin, LoginFinish, LoginStart, Refresh},
     batch::{CreateFiles, FileShare, ShareFiles},
-    file::{CreateFile, ShareFile, UnshareFile},
+    file::{CreateFile, ShareFile, UnshareFile, WithdrawFile},
     invite::InviteRegister,
-    log::AppendLog,
+    log::{AppendLog, LogSeen},
     routes::{self, Access, Object, Route},
     token::Token,
 };
@@ -206,7 +206,7 @@ impl World {
         let (invite, person) = (self.invite(whose), self.person(whose));
         let ids: Vec<&dyn Display> = match route.object {
             Object::None => vec![],
-            Object::OwnFile | Object::ReadableFile => vec![&file, &1, &0],
+            Object::OwnFile | Object::ReadableFile | Object::LeftFile => vec![&file, &1, &0],
             Object::Invite => vec![&invite],
             Object::Person => vec![&person],
         };
@@ -216,6 +216,7 @@ impl World {
             routes::HEALTHZ | routes::READYZ | routes::SERVER => (request, &[200]),
             routes::MEMBERS | routes::LOG | routes::INVITES | routes::INVITE => (request, &[200]),
             routes::FILES | routes::FILES_SHARED | routes::FILE | routes::SHARES => (request, &[200]),
+            routes::MEMBER | routes::LEFT_FILES => (request, &[200]),
             routes::RECEIPTS | routes::DOWNLOAD | routes::PARTS => (request, &[200]),
             routes::ACCOUNT | routes::VAULT => (request, &[200]),
             routes::DELETE_FILE => (request, &[204]),
@@ -253,6 +254,10 @@ impl World {
             routes::APPEND_LOG => {
                 json(value(AppendLog { record: self.shared.manifest.raw().clone() }), &[422])
             }
+            // A record, and no checkpoint.
+            routes::LOG_SEEN => {
+                json(value(LogSeen { checkpoint: self.shared.manifest.raw().clone() }), &[422])
+            }
             routes::CREATE_INVITE => json(value(&self.invitee.request), &[200, 201]),
             routes::INVITE_REGISTER => {
                 json(value(InviteRegister { request: Base64(random_bytes(31)) }), &[400, 422])
@@ -277,6 +282,10 @@ impl World {
             routes::SHARE => json(value(ShareFile { shares: vec![self.shared.own_share.clone()] }), &[200]),
             routes::UNSHARE => {
                 json(value(UnshareFile { record: self.shared.manifest.raw().clone() }), &[422])
+            }
+            routes::WITHDRAW => {
+                // Theirs while they are a member.
+                json(value(WithdrawFile { record: self.shared.manifest.raw().clone() }), &[409])
             }
             routes::POST_RECEIPT => {
                 let share = self.shared.own_share.record.id();
@@ -318,7 +327,9 @@ fn expected(route: &Route, sender: Sender, whose: Whose) -> Option<Vec<u16>> {
         return refused.map(|status| vec![status]);
     }
     match (route.object, whose) {
-        (Object::OwnFile | Object::ReadableFile, Whose::Foreign | Whose::Missing) => Some(vec![404]),
+        (Object::OwnFile | Object::ReadableFile | Object::LeftFile, Whose::Foreign | Whose::Missing) => {
+            Some(vec![404])
+        }
         // An invite's token and its id belong together: with another id the token is simply wrong.
         (Object::Invite, Whose::Foreign | Whose::Missing) => Some(vec![401]),
         _ => None,

@@ -4,9 +4,9 @@ use schemars::{Schema, schema_for};
 
 use crate::output::{
     Account, Completions, Confirmed, Contacts, DeliveredRow, Demo, Downloads, Enrolled, EvidenceReport,
-    FileReport, ForkReport, Invite, ManPage, ManPages, OwnFile, PasswordChanged, Receipt, ReceivedFile,
-    Rejected, Removed, Reshares, Shares, SignedOut, Started, Unshares, Uploads, WatchLine, Words,
-    WrittenEvidence,
+    FileReport, ForkReport, Invite, LeftFile, ManPage, ManPages, OwnFile, PasswordChanged, Receipt,
+    ReceivedFile, Rejected, Removed, Reshares, Revoked, ServiceKey, Shares, SignedOut, Started, Unshares,
+    Uploads, WatchLine, Withdrawals, Words, WrittenEvidence,
 };
 
 /// What stands on standard output.
@@ -50,6 +50,10 @@ pub fn printed(command: &str) -> Option<Printed> {
         "verify" => Printed::Document(schema_for!(Words)),
         "confirm" => Printed::Document(schema_for!(Confirmed)),
         "reshare" => Printed::Document(schema_for!(Reshares)),
+        "revoke" => Printed::Document(schema_for!(Revoked)),
+        "left" => list("files", schema_for!(LeftFile)),
+        "withdraw" => Printed::Document(schema_for!(Withdrawals)),
+        "service" => Printed::Document(schema_for!(ServiceKey)),
         "demo" => Printed::Document(schema_for!(Demo)),
         "completions" => Printed::Document(schema_for!(Completions)),
         "man" => Printed::Either(schema_for!(ManPage), "With DIR", schema_for!(ManPages)),
