@@ -59,12 +59,9 @@ impl SignedIn {
         let inner = &self.inner;
         drop(inner.ops_log().await?);
         let run = inner.run(files);
-        let outcome = inner.upload_groups(files, Way::Upload { again, run: Some(run) }, report, done).await;
-        inner.flush(&*inner.log().await).await?;
-        if outcome? {
-            journal::end_run(&inner.device, run).await?;
-        }
-        Ok(())
+        let well = inner.upload_groups(files, Way::Upload { again, run: Some(run) }, report, done).await?;
+        inner.flush_after(well).await?;
+        if well { journal::end_run(&inner.device, run).await } else { Ok(()) }
     }
 
     /// [`SignedIn::deliver`] of many, small files many in one request: each is uploaded unless the same content was
@@ -80,19 +77,20 @@ impl SignedIn {
     ) -> Result<()> {
         let inner = &self.inner;
         drop(inner.ops_log().await?);
-        let outcome = self.deliver_groups(deliveries, report, done).await;
-        inner.flush(&*inner.log().await).await?;
-        outcome
+        let well = self.deliver_groups(deliveries, report, done).await?;
+        inner.flush_after(well).await
     }
 
+    /// Whether everything went well.
     async fn deliver_groups(
         &self,
         deliveries: &[Delivery],
         report: OnProgress<'_>,
         done: OnDone<'_, Delivered>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let groups = groups(&self.inner.device, deliveries).await?;
         let overall = Overall::new(&groups, report);
+        let mut well = true;
         for group in &groups {
             let outcomes = if group.is_small() {
                 self.deliver_small(&deliveries[group.files()]).await
@@ -100,11 +98,12 @@ impl SignedIn {
                 let delivery = &deliveries[group.files().start];
                 vec![self.deliver(delivery, &overall.part()).await]
             };
+            well &= outcomes.iter().all(Result::is_ok);
             if overall.tell(group, outcomes, done).is_break() {
-                break;
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(well)
     }
 
     async fn deliver_small(&self, deliveries: &[Delivery]) -> Vec<Result<Delivered>> {
@@ -137,6 +136,13 @@ impl Inner {
             file.recipients.iter().for_each(|(email, _)| add(email.as_str().as_bytes()));
         }
         run.finish()
+    }
+
+    /// Makes what was pinned durable in the vault. After a failure that was told, that this fails too is no news: the
+    /// device has the pins, and the next call takes them to the vault.
+    async fn flush_after(&self, well: bool) -> Result<()> {
+        let flushed = self.flush(&*self.log().await).await;
+        if well { flushed } else { Ok(()) }
     }
 
     /// Whether everything went well.
