@@ -60,7 +60,7 @@ pub enum Examined {
     /// Of a delivery.
     Delivery(Box<Verdict>),
     /// Of two histories that one server signed.
-    Fork(ProvenFork),
+    Fork(Box<ProvenFork>),
 }
 
 impl Evidence {
@@ -81,7 +81,7 @@ impl Evidence {
 /// [`ErrorKind::Verification`]: it proves nothing, whatever it says.
 pub fn examine_evidence(bytes: &[u8], org_id: OrgId) -> Result<Examined> {
     if fork::is_proof(bytes) {
-        return Ok(Examined::Fork(fork::verify(bytes, org_id)?));
+        return Ok(Examined::Fork(Box::new(fork::verify(bytes, org_id)?)));
     }
     Ok(Examined::Delivery(Box::new(evidence::verify(bytes, org_id)?)))
 }
