@@ -190,22 +190,4 @@ impl TestServer {
     pub fn missing_log(&self) -> Option<u64> {
         self.running.as_ref().and_then(Running::missing_log)
     }
-
-    /// The key that signs its checkpoints, for a server that is the adversary.
-    pub async fn checkpoint_key(&self) -> SigningKey {
-        const SEED: &str = "SELECT checkpoint_seed FROM server";
-        let seed: Vec<u8> = match &self.database {
-            Some(database) => {
-                let mut connection = PgConnection::connect(database.url()).await.expect("Postgres");
-                sqlx::query_scalar(SEED).fetch_one(&mut connection).await.expect("the seed")
-            }
-            None => {
-                let file = self.data().join("sealpost.sqlite");
-                let mut connection =
-                    SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.expect("SQLite");
-                sqlx::query_scalar(SEED).fetch_one(&mut connection).await.expect("the seed")
-            }
-        };
-        SigningKey::from_seed(&SigningSeed::from_slice(&seed).expect("32 bytes"))
-    }
 }
