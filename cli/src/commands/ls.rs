@@ -58,6 +58,7 @@ fn queued(share: QueuedShare) -> Share {
         downloads: 0,
         download_limit: share.terms.downloads,
         receipt_at: None,
+        receipt_standing: None,
     }
 }
 
