@@ -36,6 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for outcome in delivered.recipients {
         match outcome.result {
             Ok(DeliveryStatus::Shared) => println!("{}: shared now", outcome.email),
+            Ok(DeliveryStatus::Queued) => println!("{}: shared once they have joined", outcome.email),
             Ok(DeliveryStatus::Already(_)) => println!("{}: shared before", outcome.email),
             // The kind is for the program, message and hint are for people.
             Err(error) => {
