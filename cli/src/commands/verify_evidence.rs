@@ -75,7 +75,7 @@ async fn compare(verdict: &Verdict, path: &Path) -> Outcome<SameContent> {
         let file = tokio::fs::File::open(path).await.map_err(|error| Failure::local("read", path, &error))?;
         compare_with_evidence(verdict, Box::new(file) as Box<dyn AsyncRead + Unpin>).await
     };
-    Ok(same.map_err(|error| Failure::from(error).about(&path.display().to_string()))?)
+    same.map_err(|error| Failure::from(error).about(&path.display().to_string()))
 }
 
 /// At most one byte more than any evidence has.

@@ -70,7 +70,7 @@ on_both_databases! {
         scene.ops.me.unshare(file, &scene.client.email).await.unwrap();
         let other = scene.ops.other_device(&scene.evil.url()).await;
         // The other device has synced; then this one shares and ends the share, which the other one does not see yet.
-        other.me.share(scene.file, &[scene.client.email.clone()], Terms::default()).await.unwrap();
+        other.me.share(scene.file, std::slice::from_ref(&scene.client.email), Terms::default()).await.unwrap();
         let before: PairPage = {
             let seen = scene.evil.seen_of(routes::PAIR);
             let of_client = seen.iter().rfind(|seen| seen.asked.path.contains(&client));
