@@ -1,15 +1,20 @@
 //! The signed-in account, its vault, and who else is in the organisation.
 
+use schemars::JsonSchema;
 use sealpost_crypto::{
+    email::EmailAddress,
     encoding::Base64,
     id::{Digest, OrgId, UserId},
     opening::Opening,
     record::RawRecord,
+    schema::characters,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::EXAMPLE_TIME;
+
 /// What somebody may do, as the server says it. Clients decide by the verified log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RoleName {
     /// Uploads, shares, invites.
@@ -19,7 +24,7 @@ pub enum RoleName {
 }
 
 /// Where an account stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AccountStatus {
     /// Registered, not certified in the log yet.
@@ -31,13 +36,14 @@ pub enum AccountStatus {
 }
 
 /// `GET /account`, and part of every new session.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct AccountView {
     /// The organisation.
     pub org_id: OrgId,
     /// The account.
     pub user_id: UserId,
     /// Its address.
+    #[schemars(with = "EmailAddress")]
     pub email: String,
     /// Its role, by the OFFER or the log.
     pub role: RoleName,
@@ -58,17 +64,19 @@ pub struct AccountView {
 
 /// `POST /account/credential/challenge`: first message of a new password's OPAQUE registration. Changes nothing; the
 /// answer is a [`crate::auth::RegisterChallenge`].
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct CredentialRegister {
     /// OPAQUE registration request, 32 bytes.
+    #[schemars(length(equal = characters(32)))]
     pub request: Base64,
 }
 
 /// `PUT /account/credential`: a new password. Idempotent by the credential; 409 `credential_changed` if the stored
 /// one is not the one that this follows. Ends every other session of the account.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeCredential {
     /// OPAQUE registration record, 192 bytes.
+    #[schemars(length(equal = characters(192)))]
     pub opaque_record: Base64,
     /// Signed by the account's current key; names the hashes of the two beside it, and the credential before.
     pub credential: RawRecord,
@@ -78,9 +86,10 @@ pub struct ChangeCredential {
 
 /// `GET` and `PUT /account/vault`. A `PUT` names `version` = stored version + 1 and `previous` = SHA-256 of the
 /// stored blob; anything else is 409 `vault_conflict` and changes nothing.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct VaultBlob {
     /// From 1.
+    #[schemars(range(min = 1))]
     pub version: u64,
     /// SHA-256 of the blob before; zeros for version 1.
     pub previous: Digest,
@@ -89,7 +98,7 @@ pub struct VaultBlob {
 }
 
 /// One entry of `GET /members`: Ops see everybody, Clients and invitees see the Ops members.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct MemberView {
     /// Address and name behind the member's subject; checked against the log before use.
     pub opening: Opening,
@@ -99,6 +108,7 @@ pub struct MemberView {
     pub status: AccountStatus,
     /// When the account was certified, by the server's clock; UTC seconds. Absent for the founder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = EXAMPLE_TIME)]
     pub certified_at: Option<u64>,
 }
 

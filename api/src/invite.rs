@@ -1,17 +1,20 @@
 //! Invites (protocol §6).
 
+use schemars::JsonSchema;
 use sealpost_crypto::{
+    email::EmailAddress,
     encoding::Base64,
     id::{Digest, InviteId, UserId},
     opening::Opening,
     record::RawRecord,
+    schema::characters,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::auth::Registration;
+use crate::{EXAMPLE_TIME, auth::Registration, limits::MAX_PAGE};
 
 /// `POST /invites`. Idempotent by the offer's invite id.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct CreateInvite {
     /// OFFER.
     pub offer: RawRecord,
@@ -29,7 +32,7 @@ pub struct CreateInvite {
 }
 
 /// Where an invite stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum InviteState {
     /// Not accepted yet.
@@ -47,13 +50,14 @@ pub enum InviteState {
 }
 
 /// An invite, to the Ops members and to whoever holds its token.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct InviteView {
     /// The invite.
     pub invite_id: InviteId,
     /// Where it stands.
     pub state: InviteState,
     /// The invitee's address.
+    #[schemars(with = "EmailAddress")]
     pub email: String,
     /// OFFER.
     pub offer: RawRecord,
@@ -71,7 +75,7 @@ pub struct InviteView {
 }
 
 /// The invitee's answer.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct AcceptanceView {
     /// ACCEPT.
     pub accept: RawRecord,
@@ -80,33 +84,36 @@ pub struct AcceptanceView {
     /// The bundle that signed it.
     pub bundle: RawRecord,
     /// When the server got it, UTC seconds.
+    #[schemars(example = EXAMPLE_TIME)]
     pub accepted_at: u64,
 }
 
 /// `GET /invites?state=…`: besides the paging.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct InviteQuery {
     /// Only invites in this state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<InviteState>,
-    /// As in [`crate::paging::PageQuery`].
+    /// `next_cursor` of the page before; absent for the first page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
-    /// As in [`crate::paging::PageQuery`].
+    /// Entries wanted, 1 to [`crate::limits::MAX_PAGE`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = MAX_PAGE))]
     pub limit: Option<u32>,
 }
 
 /// `POST /invites/{invite_id}/register`: first message of the invitee's OPAQUE registration. Changes nothing
 /// about the invite.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct InviteRegister {
     /// OPAQUE registration request, 32 bytes.
+    #[schemars(length(equal = characters(32)))]
     pub request: Base64,
 }
 
 /// `POST /invites/{invite_id}/accept`: uses the invite up. Idempotent by the ACCEPT record.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct AcceptInvite {
     /// ACCEPT.
     pub accept: RawRecord,

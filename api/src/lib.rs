@@ -1,4 +1,5 @@
-//! What Sealpost's server and clients agree on: routes, messages, limits, error codes. Data only.
+//! What Sealpost's server and clients agree on: routes, messages, limits, error codes. Data only, and the
+//! OpenAPI document that describes it.
 
 pub mod account;
 pub mod auth;
@@ -7,6 +8,7 @@ pub mod file;
 pub mod invite;
 pub mod limits;
 pub mod log;
+pub mod openapi;
 pub mod paging;
 pub mod problem;
 pub mod routes;
@@ -27,3 +29,6 @@ pub const HEADER_REQUEST_ID: &str = "sealpost-request";
 pub const INVITE_SCHEME: &str = "Sealpost-Invite";
 /// Media type of parts and downloads.
 pub const OCTET_STREAM: &str = "application/octet-stream";
+
+/// A point in time for the examples of the documentation, UTC seconds.
+pub(crate) const EXAMPLE_TIME: u64 = 1_767_225_600;

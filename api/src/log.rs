@@ -1,21 +1,25 @@
 //! The organisation's log (protocol §5).
 
+use schemars::JsonSchema;
 use sealpost_crypto::record::RawRecord;
 use serde::{Deserialize, Serialize};
 
+use crate::limits::MAX_LOG_PAGE;
+
 /// `GET /log?from=…&limit=…`.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
 pub struct LogQuery {
     /// Sequence of the first entry wanted.
     #[serde(default)]
     pub from: u64,
     /// Entries wanted, 1 to [`crate::limits::MAX_LOG_PAGE`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = MAX_LOG_PAGE))]
     pub limit: Option<u32>,
 }
 
 /// One entry of the log, with the bundle it introduces (genesis, certify, rotate).
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct LogEntry {
     /// The entry.
     pub record: RawRecord,
@@ -25,7 +29,7 @@ pub struct LogEntry {
 }
 
 /// A page of the log, with the checkpoint over the whole.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct LogPage {
     /// The entries from `from` on.
     pub entries: Vec<LogEntry>,
@@ -35,14 +39,14 @@ pub struct LogPage {
 
 /// `POST /log`: appends an entry. Idempotent by the record. When another entry holds the place: 409
 /// `log_conflict`, with that entry as `record` of the problem.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct AppendLog {
     /// The entry.
     pub record: RawRecord,
 }
 
 /// Answer to [`AppendLog`].
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct LogAppended {
     /// Checkpoint over the log with the entry.
     pub checkpoint: RawRecord,

@@ -1,5 +1,8 @@
 //! Errors as the REST interface reports them: RFC 9457 problem documents with a stable `code`.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use sealpost_crypto::record::RawRecord;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -7,11 +10,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal, $status:literal, $title:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $text:literal, $status:literal, $title:literal;)*) => {
         /// Stable names of what went wrong; scripts may rely on them. Clients keep those they don't know.
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub enum ErrorCode {
-            $($(#[$doc])* $name,)*
+            $($(#[doc = $doc])* $name,)*
             /// A code that this version does not know.
             Other(String),
         }
@@ -28,6 +31,11 @@ macro_rules! codes {
             /// Its HTTP status.
             pub fn status(&self) -> u16 {
                 match self { $(Self::$name => $status,)* Self::Other(_) => 500 }
+            }
+
+            /// What it means, in a sentence.
+            pub fn meaning(&self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),*).trim_ascii(),)* Self::Other(_) => "" }
             }
 
             /// Short summary for people.
@@ -149,11 +157,29 @@ impl<'de> Deserialize<'de> for ErrorCode {
     }
 }
 
+impl JsonSchema for ErrorCode {
+    fn schema_name() -> Cow<'static, str> {
+        "ErrorCode".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^[a-z_]+$",
+            "description": "Stable name of what went wrong. Later versions may add some: treat one that you don't know by \
+                            its status.",
+            "examples": Self::ALL.iter().map(Self::as_str).collect::<Vec<_>>(),
+        })
+    }
+}
+
 /// An error response (RFC 9457).
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(example = Problem::example(&ErrorCode::AlreadyShared))]
 pub struct Problem {
     /// `urn:sealpost:problem:CODE`.
     #[serde(rename = "type")]
+    #[schemars(regex(pattern = "^urn:sealpost:problem:[a-z_]+$"))]
     pub kind: String,
     /// Summary, the same for every problem of this code.
     pub title: String,
@@ -184,6 +210,11 @@ impl Problem {
             record: None,
             code,
         }
+    }
+
+    /// One for the documentation.
+    pub(crate) fn example(code: &ErrorCode) -> Self {
+        Self::new(code.clone(), code.meaning())
     }
 
     /// Adds what to do next.

@@ -1,5 +1,5 @@
 //! The route table: the whole REST interface on one page. The server mounts exactly these, the client calls
-//! exactly these, and the access matrix of the tests is generated from them.
+//! exactly these, the access matrix of the tests is generated from them, and so is the OpenAPI document (`openapi`).
 
 /// Who may call a route at all. Which objects they may name is [`Object`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,9 +48,32 @@ pub struct Route {
     pub access: Access,
     /// Which object it names.
     pub object: Object,
+    /// Its constant's name below.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub summary: &'static str,
 }
 
 impl Route {
+    /// Whether a request's path (without query) is one of this route's. Several routes may fit, such as `/files/shared`
+    /// and `/files/{file_id}`: [`find`] tells which one it is.
+    pub fn fits(&self, path: &str) -> bool {
+        let (mut wanted, mut given) = (self.path.split('/'), path.split('/'));
+        loop {
+            match (wanted.next(), given.next()) {
+                (None, None) => return true,
+                (Some(wanted), Some(given))
+                    if wanted.starts_with('{') && !given.is_empty() || wanted == given => {}
+                _ => return false,
+            }
+        }
+    }
+
+    /// Whether it answers clients of every version, so that they can find out which one this server speaks.
+    pub fn answers_any_version(&self) -> bool {
+        [HEALTHZ, READYZ, SERVER, OPENAPI, DOCS].contains(self)
+    }
+
     /// The path with its placeholders filled in, in order. Values are ids and numbers, which need no escaping.
     pub fn fill(&self, values: &[&dyn std::fmt::Display]) -> String {
         let mut values = values.iter();
@@ -63,9 +86,14 @@ impl Route {
 }
 
 macro_rules! routes {
-    ($($(#[$doc:meta])* $name:ident = $method:literal $path:literal, $access:ident, $object:ident;)*) => {
-        $($(#[$doc])* pub const $name: Route = Route {
-            method: $method, path: $path, access: Access::$access, object: Object::$object,
+    ($($(#[doc = $doc:literal])* $name:ident = $method:literal $path:literal, $access:ident, $object:ident;)*) => {
+        $($(#[doc = $doc])* pub const $name: Route = Route {
+            method: $method,
+            path: $path,
+            access: Access::$access,
+            object: Object::$object,
+            name: stringify!($name),
+            summary: concat!($($doc),*).trim_ascii(),
         };)*
 
         /// Every route.
@@ -80,6 +108,10 @@ routes! {
     READYZ = "GET" "/readyz", Anyone, None;
     /// What a stranger may know of the server.
     SERVER = "GET" "/server", Anyone, None;
+    /// The description of this interface, as OpenAPI 3.1.
+    OPENAPI = "GET" "/openapi.json", Anyone, None;
+    /// The description of this interface, as a page for people.
+    DOCS = "GET" "/docs", Anyone, None;
 
     /// The founder's OPAQUE registration, first message.
     ORGANISATION_REGISTER = "POST" "/organisation/register", SetupToken, None;
@@ -173,6 +205,12 @@ routes! {
     PAIR = "GET" "/pairs/{user_id}", Member, Person;
 }
 
+/// The route of a request, as the server's router finds it: what is literal counts more than a placeholder.
+pub fn find(method: &str, path: &str) -> Option<&'static Route> {
+    let fitting = ALL.iter().filter(|route| route.method == method && route.fits(path));
+    fitting.min_by_key(|route| route.path.matches('{').count())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +219,18 @@ mod tests {
     fn placeholders_are_filled_in_order() {
         assert_eq!(PUT_PART.fill(&[&"ab", &1, &7]), "/files/ab/versions/1/parts/7");
         assert_eq!(LOGIN.fill(&[]), "/auth/login");
+    }
+
+    #[test]
+    fn a_request_finds_its_route() {
+        assert_eq!(find("GET", "/files/shared"), Some(&FILES_SHARED));
+        assert_eq!(find("GET", "/files/ab"), Some(&FILE));
+        assert_eq!(find("DELETE", "/files/shared"), Some(&DELETE_FILE));
+        for (method, path) in
+            [("GET", "/files/"), ("GET", "/files/ab/"), ("GET", "files/ab"), ("PATCH", "/files/ab")]
+        {
+            assert_eq!(find(method, path), None, "{method} {path}");
+        }
     }
 
     #[test]

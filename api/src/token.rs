@@ -1,10 +1,11 @@
 //! Bearer secrets inside messages.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 /// A bearer secret in a message: wiped when dropped, never shown by `Debug`.
-#[derive(Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Token(String);
 

@@ -35,6 +35,8 @@ pub mod password;
 pub mod receipt;
 pub mod record;
 pub mod records;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod secret;
 pub mod share;
 pub mod sign;

@@ -43,6 +43,7 @@ failures! {
 
 /// A person's address and name, with the salt that hides them inside a subject. Not verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Opening {
     /// The account.
@@ -52,6 +53,7 @@ pub struct Opening {
     /// Address.
     pub email: EmailAddress,
     /// Name, at most [`MAX_NAME_BYTES`] bytes; empty for Clients.
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_NAME_BYTES), example = &"Olga Ops"))]
     pub name: String,
 }
 

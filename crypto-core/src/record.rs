@@ -77,12 +77,15 @@ pub struct Author {
 
 /// A record as it travels: nothing in it is verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RawRecord {
     /// What type of record it claims to be.
     #[serde(rename = "type")]
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = KINDS), example = &"share"))]
     pub kind: String,
     /// The exact bytes of the JSON object that was signed.
+    #[cfg_attr(feature = "schema", schemars(length(max = crate::schema::characters(MAX_PAYLOAD))))]
     pub payload: Base64,
     /// Ed25519 over type and payload.
     pub signature: Signature,

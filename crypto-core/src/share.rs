@@ -30,12 +30,15 @@ use crate::{
 
 /// A share as it travels: nothing in it is verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SealedShare {
     /// The `share` record.
     pub record: RawRecord,
     /// HPKE encapsulated key, 1,120 bytes.
+    #[cfg_attr(feature = "schema", schemars(length(equal = crate::schema::characters(Encapsulation::LEN))))]
     pub enc: Base64,
     /// HPKE ciphertext of the file key, 48 bytes.
+    #[cfg_attr(feature = "schema", schemars(length(equal = crate::schema::characters(SealedFileKey::LEN))))]
     pub ciphertext: Base64,
 }
 

@@ -52,11 +52,10 @@ fn set_headers(response: &mut Response, id: &str) {
     }
 }
 
-/// Refuses clients of another version, and tells which side is behind. `GET /server` and the health routes answer
-/// everybody, so that clients can find out.
+/// Refuses clients of another version, and tells which side is behind.
 pub(crate) async fn check_version(request: Request, next: Next) -> Response {
-    let for_everybody = [routes::SERVER, routes::HEALTHZ, routes::READYZ];
-    if for_everybody.iter().any(|route| route.path == request.uri().path()) {
+    let path = request.uri().path();
+    if routes::ALL.iter().any(|route| route.answers_any_version() && route.path == path) {
         return next.run(request).await;
     }
     match refuse_version(request.headers().get(HEADER_API)) {

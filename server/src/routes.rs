@@ -20,6 +20,7 @@ mod batch;
 mod complete;
 mod credential;
 mod delete;
+mod docs;
 mod download;
 mod file;
 mod health;
@@ -61,6 +62,8 @@ fn service(mount: &mut Mount) {
     mount.at(routes::HEALTHZ, health::alive);
     mount.at(routes::READYZ, health::ready);
     mount.at(routes::SERVER, health::server);
+    mount.at(routes::OPENAPI, docs::openapi);
+    mount.at(routes::DOCS, docs::page);
 }
 
 fn people(mount: &mut Mount) {

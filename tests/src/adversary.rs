@@ -13,11 +13,12 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::Response,
 };
-use sealpost_api::routes::Route;
+use sealpost_api::routes::{self, Route};
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
+    contract,
     http::install_tls,
     search::{Needle, Place, find},
     server::TestServer,
@@ -71,6 +72,8 @@ enum Lie {
 struct Mind {
     lies: Mutex<Vec<(Route, Lie)>>,
     seen: Mutex<Vec<Exchange>>,
+    /// What the honest server said that its OpenAPI document does not list.
+    broken: Mutex<Vec<String>>,
 }
 
 /// The proxy. Honest until it is told a lie.
@@ -162,6 +165,8 @@ impl Adversary {
 impl Drop for Adversary {
     fn drop(&mut self) {
         self.serving.abort();
+        let broken = held(&self.mind.broken);
+        assert!(broken.is_empty() || std::thread::panicking(), "{}", broken.join("\n"));
     }
 }
 
@@ -185,12 +190,23 @@ impl Answered {
 
 /// Whether a request is one of `route`.
 fn is(route: &Route, asked: &Asked) -> bool {
-    let path = asked.path.split('?').next().unwrap_or_default();
-    let (mut wanted, mut given) = (route.path.split('/'), path.split('/'));
-    let fits = |wanted: &str, given: &str| wanted.starts_with('{') || wanted == given;
-    asked.method == route.method
-        && wanted.clone().count() == given.clone().count()
-        && wanted.all(|segment| given.next().is_some_and(|other| fits(segment, other)))
+    routes::find(&asked.method, path(asked)) == Some(route)
+}
+
+fn path(asked: &Asked) -> &str {
+    asked.path.split('?').next().unwrap_or_default()
+}
+
+fn held_to_contract(asked: &Asked, answered: &Answered) -> Result<(), String> {
+    let exchange = contract::Exchange {
+        method: &asked.method,
+        path: path(asked),
+        sent: Some(&asked.body),
+        status: answered.status.as_u16(),
+        headers: &answered.headers,
+        body: Some(&answered.body),
+    };
+    exchange.check()
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -207,7 +223,11 @@ async fn pass(State(behind): State<Behind>, request: Request) -> Response {
             lie(&mut sent);
         }
     }
+    let asked = sent.clone();
     let mut answered = forward(&behind, sent).await;
+    if let Err(broken) = held_to_contract(&asked, &answered) {
+        held(&behind.mind.broken).push(broken);
+    }
     for (route, lie) in &*held(&behind.mind.lies) {
         if let Lie::Answer(lie) = lie
             && is(route, &original)

@@ -6,6 +6,8 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode, header};
 use sealpost_api::{INVITE_SCHEME, problem::Problem, routes::Route};
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::contract::Exchange;
+
 /// How a request identifies its sender.
 #[derive(Clone)]
 pub enum Credential {
@@ -71,14 +73,28 @@ impl Api {
     }
 }
 
-/// Sends and reads the whole answer.
+/// Sends and reads the whole answer, which must be one that the OpenAPI document lists.
 pub async fn send(request: RequestBuilder) -> Answer {
-    let response = request.send().await.expect("the server did not answer");
-    Answer {
+    let (client, request) = request.build_split();
+    let request = request.expect("a request");
+    let (method, path) = (request.method().clone(), request.url().path().to_owned());
+    let sent = request.body().and_then(|body| body.as_bytes()).map(<[u8]>::to_vec);
+    let response = client.execute(request).await.expect("the server did not answer");
+    let answer = Answer {
         status: response.status(),
         headers: response.headers().clone(),
         body: response.bytes().await.expect("the answer was cut").to_vec(),
-    }
+    };
+    let exchange = Exchange {
+        method: method.as_str(),
+        path: &path,
+        sent: sent.as_deref(),
+        status: answer.status.as_u16(),
+        headers: &answer.headers,
+        body: Some(&answer.body),
+    };
+    exchange.check().unwrap_or_else(|broken| panic!("{broken}"));
+    answer
 }
 
 /// A whole answer.

@@ -12,6 +12,7 @@
 pub mod adversary;
 pub mod alterations;
 pub mod backend;
+pub mod contract;
 pub mod http;
 pub mod logs;
 pub mod postgres;

@@ -4,7 +4,7 @@
 //! Postgres, which is removed again, and with a Python environment, which stays in the target folder. Examples: `cargo xtask test`, `cargo xtask test -- login`,
 //! `cargo xtask test -- -p sealpost-server --lib`.
 //!
-//! `cargo xtask docs` writes `docs/cli.md` anew from the program.
+//! `cargo xtask docs` writes `docs/cli.md` anew from the program, and `docs/openapi.json` from the route table.
 //!
 //! `cargo xtask bench [MIB]` measures a file of 1,024 MiB, or as many as named, up and down over loopback.
 
@@ -64,14 +64,20 @@ fn test(extra: Vec<String>) -> Result<ExitCode> {
     Ok(exit_code(status))
 }
 
-/// The program describes itself.
+/// The program and its interface describe themselves.
 fn docs() -> Result<()> {
+    write_docs("openapi.json", &["--package", "sealpost-api", "--example", "openapi"])?;
+    write_docs("cli.md", &["--package", "sealpost", "--", "reference"])
+}
+
+/// Writes what a program of the workspace prints.
+fn write_docs(name: &str, program: &[&str]) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent folder")?;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["run", "--quiet", "--locked", "--package", "sealpost", "--", "reference"]);
+    cargo.args(["run", "--quiet", "--locked"]).args(program);
     let output = cargo.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
-    ensure!(output.status.success(), "`sealpost reference` failed");
-    Ok(fs::write(root.join("docs/cli.md"), output.stdout)?)
+    ensure!(output.status.success(), "`cargo run {}` failed", program.join(" "));
+    Ok(fs::write(root.join("docs").join(name), output.stdout)?)
 }
 
 /// Runs `command` in a process group of its own, so that the cleaner can end whatever it has left running.

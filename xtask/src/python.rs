@@ -1,4 +1,5 @@
-//! A Python with the packages of `clients/python`, in a virtual environment below `target`.
+//! A Python with the packages of `clients/python` and those that only tests need, in a virtual environment below
+//! `target`.
 
 use std::{
     env, fs,
@@ -10,21 +11,28 @@ use anyhow::{Context, Result, ensure};
 
 use crate::postgres::{apt_get, is_root};
 
+/// What the client needs, and what tests need beside it.
+const REQUIREMENTS: [&str; 2] = ["clients/python/requirements.txt", "tests/requirements.txt"];
+
 /// The interpreter of the environment, which is made anew when the pinned packages change.
 pub fn prepare() -> Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent folder")?;
-    let requirements = root.join("clients/python/requirements.txt");
+    let requirements = REQUIREMENTS.map(|path| root.join(path));
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let environment = target.join("python");
     let (python, stamp) = (environment.join("bin/python"), environment.join("requirements.txt"));
-    let wanted =
-        fs::read(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
+    let read = |path: &PathBuf| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let wanted = requirements.iter().map(read).collect::<Result<Vec<_>>>()?.concat();
     if fs::read(&stamp).is_ok_and(|made| made == wanted) {
         return Ok(python);
     }
     make(&environment)?;
     let mut pip = Command::new(&python);
-    run(pip.args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&requirements))?;
+    pip.args(["-m", "pip", "install", "--quiet"]);
+    requirements.iter().for_each(|path| {
+        pip.arg("--requirement").arg(path);
+    });
+    run(&mut pip)?;
     // Last, so that an environment that was interrupted is made again.
     fs::write(&stamp, wanted)?;
     Ok(python)

@@ -10,6 +10,7 @@ mod key_login;
 mod leaks;
 mod limits;
 mod matrix;
+mod openapi;
 mod people;
 mod python;
 mod repeats;

@@ -1,6 +1,7 @@
 //! The Python client, a second implementation of the protocol, against real servers and as it reads the vectors.
 
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -22,11 +23,13 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../clients/python")
 }
 
+pub fn interpreter() -> OsString {
+    std::env::var_os(PYTHON).expect("run the tests with `cargo xtask test`: it prepares Python")
+}
+
 async fn python(script: &str, arguments: Vec<String>) -> Output {
-    let interpreter =
-        std::env::var_os(PYTHON).expect("run the tests with `cargo xtask test`: it prepares Python");
     let script = folder().join(script);
-    let mut command = Command::new(interpreter);
+    let mut command = Command::new(interpreter());
     command.arg("-B").arg(script).args(arguments);
     tokio::task::spawn_blocking(move || command.output()).await.unwrap().expect("Python did not start")
 }
