@@ -113,7 +113,7 @@ pub struct MemberView {
 }
 
 /// `GET /members/{user_id}`: what ends, or stays behind, when somebody's membership ends. Zeros for people whom nobody knows.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MemberSummary {
     /// Shares to them that can be used now.
     pub shares_received: u64,

@@ -249,17 +249,20 @@ pub struct PairPage {
 
 /// An entry of `GET /members/{user_id}/files`: a file that a former member left behind, to Ops members. Empty while the
 /// owner is a member.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct LeftFileView {
     /// The file.
     pub file_id: FileId,
     /// The newest live version.
+    #[schemars(range(min = 1))]
     pub version: u64,
     /// The owner's statement.
     pub manifest: RawRecord,
     /// The server's clock when the version went live, UTC seconds.
+    #[schemars(example = EXAMPLE_TIME)]
     pub created_at: u64,
     /// The first [`crate::limits::MAX_SHARES_SHOWN`] shares to others.
+    #[schemars(length(max = MAX_SHARES_SHOWN))]
     pub shares: Vec<LeftShareView>,
     /// Whether there are more.
     pub more_shares: bool,
@@ -269,7 +272,7 @@ pub struct LeftFileView {
 }
 
 /// A share of such a file, without the wrapped key.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct LeftShareView {
     /// The share.
     pub record: RawRecord,
@@ -280,7 +283,7 @@ pub struct LeftShareView {
 }
 
 /// `POST /files/{file_id}/withdraw`: takes a former member's file out of circulation. Again is fine.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct WithdrawFile {
     /// The withdraw record.
     pub record: RawRecord,

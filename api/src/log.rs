@@ -54,7 +54,7 @@ pub struct LogAppended {
 
 /// `POST /log/seen`: what a client presents that is shown a shorter log than it has seen. If this server signed it, its
 /// database was restored from a backup, and it appends nothing until its operator confirms.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct LogSeen {
     /// The newest checkpoint that the client has verified.
     pub checkpoint: RawRecord,

@@ -8,16 +8,18 @@ use super::{
 };
 use crate::{
     OCTET_STREAM,
+    batch::{CreateFiles, FileResults, FileShareResults, ShareFiles},
     file::{
         CompleteFile, CreateFile, FileView, OwnFileView, PairPage, PairQuery, PartDigests, PartsQuery,
         PostReceipt, ReceiptQuery, ReceiptView, ShareFile, ShareResults, ShareView, UnshareFile, UploadView,
+        WithdrawFile,
     },
-    limits::MAX_SHARE_BODY,
+    limits::{MAX_BATCH_BODY, MAX_SHARE_BODY},
     paging::PageQuery,
     problem::ErrorCode::{
-        AlreadyComplete, AlreadyShared, DigestMismatch, IdTaken, LimitReached, LogUnknown, PairConflict,
-        PartConflict, PartsMissing, RangeNotSatisfiable, RecipientPending, RecipientUnknown, RecordInvalid,
-        StorageFull, Unsupported,
+        AlreadyComplete, AlreadyShared, DigestMismatch, IdTaken, LimitReached, LogUnknown, NotFound,
+        OwnerActive, PairConflict, PartConflict, PartsMissing, RangeNotSatisfiable, RecipientPending,
+        RecipientUnknown, RecordInvalid, StorageFull, TooLarge, Unavailable, Unsupported,
     },
     routes,
 };
@@ -55,6 +57,19 @@ pub(super) fn uploads() -> Group {
                 .fails(&[
                     AlreadyComplete, PairConflict, PartsMissing, DigestMismatch, RecordInvalid, LogUnknown, LimitReached,
                     RecipientUnknown,
+                ]),
+            Operation::of(routes::CREATE_FILES)
+                .about(
+                    "Whole files of one part each: what the three steps above say, in one piece. Each is accepted or refused by \
+                     itself, by the same rules.",
+                )
+                .takes_up_to::<CreateFiles>(MAX_BATCH_BODY)
+                .gives::<FileResults>(200, "What became of each file, in the same order.")
+                .again("Files that are live with the same manifest count as stored now.")
+                .fails(&[LimitReached])
+                .items_fail(&[
+                    IdTaken, AlreadyComplete, PairConflict, PartConflict, PartsMissing, DigestMismatch, RecordInvalid,
+                    LogUnknown, LimitReached, RecipientUnknown, TooLarge, Unavailable, Unsupported,
                 ]),
         ],
     }
@@ -129,6 +144,16 @@ pub(super) fn shares() -> Group {
                     PairConflict,
                     AlreadyShared,
                 ]),
+            Operation::of(routes::SHARE_FILES)
+                .about("Shares of several files. Each is accepted or refused by itself, by the same rules as above.")
+                .takes_up_to::<ShareFiles>(MAX_SHARE_BODY)
+                .gives::<FileShareResults>(200, "What became of each share, in the same order.")
+                .again("Shares that are stored already count as stored now.")
+                .fails(&[LimitReached])
+                .items_fail(&[
+                    NotFound, RecordInvalid, LogUnknown, LimitReached, RecipientUnknown, RecipientPending, PairConflict,
+                    AlreadyShared,
+                ]),
             Operation::of(routes::SHARES)
                 .about("To others, ended ones too, oldest first.")
                 .query::<PageQuery>()
@@ -138,6 +163,12 @@ pub(super) fn shares() -> Group {
                 .gives_nothing("The share has ended.")
                 .again("The same record is answered as if it were stored now.")
                 .fails(&[PairConflict, RecordInvalid, LogUnknown]),
+            Operation::of(routes::WITHDRAW)
+                .about("What a former member left behind: from here on nobody reads it. Content and records stay, as evidence.")
+                .takes::<WithdrawFile>()
+                .gives_nothing("The file is out of circulation.")
+                .again("Answered as if it were withdrawn now, by whoever it was.")
+                .fails(&[OwnerActive, RecordInvalid]),
             Operation::of(routes::POST_RECEIPT)
                 .about("Also for a share that is over since. Closes the ticket that the header names.")
                 .headers(&[Parameter::Ticket])

@@ -212,15 +212,15 @@ impl Operation {
 
     fn of_access(&self) -> Vec<ErrorCode> {
         use ErrorCode::{
-            AccountPending, InviteExpired, InviteReplaced, InviteUnknown, InviteUsed, NotFound, NotSignedIn,
-            RoleForbidden, SetupToken,
+            AccountPending, InviteCancelled, InviteExpired, InviteReplaced, InviteUnknown, InviteUsed,
+            NotFound, NotSignedIn, RoleForbidden, SetupToken,
         };
         let mut codes = match self.route.access {
             Access::Anyone => vec![],
             Access::SetupToken => vec![SetupToken],
             Access::Invitee => vec![InviteUnknown],
             Access::InviteeOrSession => {
-                vec![NotSignedIn, InviteUnknown, InviteExpired, InviteReplaced, InviteUsed]
+                vec![NotSignedIn, InviteUnknown, InviteExpired, InviteReplaced, InviteCancelled, InviteUsed]
             }
             Access::Session => vec![NotSignedIn],
             Access::Member => vec![NotSignedIn, AccountPending],

@@ -2,19 +2,20 @@
 
 use super::operation::{Group, Operation};
 use crate::{
-    account::{AccountView, ChangeCredential, CredentialRegister, MemberView, VaultBlob},
+    account::{AccountView, ChangeCredential, CredentialRegister, MemberSummary, MemberView, VaultBlob},
     auth::{
         KeyChallenge, KeyChallengeRequest, KeyLogin, LoginChallenge, LoginFinish, LoginStart, Refresh,
         RegisterChallenge, Session, Tokens,
     },
+    file::LeftFileView,
     invite::{AcceptInvite, CreateInvite, InviteQuery, InviteRegister, InviteView},
     limits::MAX_VAULT_BODY,
-    log::{AppendLog, LogAppended, LogPage, LogQuery},
+    log::{AppendLog, LogAppended, LogPage, LogQuery, LogSeen},
     paging::PageQuery,
     problem::ErrorCode::{
-        AccountEnded, AlreadyMember, CredentialChanged, IdTaken, InviteExpired, InviteReplaced, InviteUsed,
-        LimitReached, LogConflict, LogUnknown, LoginFailed, NotSignedIn, RecordInvalid, ReplacesUnknown,
-        TooManyAttempts, Unsupported, VaultConflict,
+        AccountEnded, AlreadyMember, CredentialChanged, IdTaken, InviteCancelled, InviteExpired,
+        InviteReplaced, InviteUsed, LimitReached, LogConflict, LogUnknown, LoginFailed, NotSignedIn,
+        RecordInvalid, ReplacesUnknown, RestoreUnconfirmed, TooManyAttempts, Unsupported, VaultConflict,
     },
     routes,
 };
@@ -35,7 +36,7 @@ pub(super) fn sessions() -> Group {
                 .takes::<LoginFinish>()
                 .gives::<Session>(200, "Signed in.")
                 .again("Fails: each sign-in has one try. Begin another one.")
-                .fails(&[LoginFailed])
+                .fails(&[LoginFailed, AccountEnded])
                 .needs_organisation(),
             Operation::of(routes::KEY_CHALLENGE)
                 .about("The answer has the same shape whether or not anybody has the key. Nothing is stored.")
@@ -92,6 +93,13 @@ pub(super) fn account() -> Group {
                 .about("Ops members see everybody; Clients and invitees see the Ops members. By user id.")
                 .query::<PageQuery>()
                 .gives_page_of::<MemberView>("People, with what opens their subjects in the log."),
+            Operation::of(routes::MEMBER)
+                .about("For whoever is about to end a membership. People unknown give zeros, so that nobody can ask who exists.")
+                .gives::<MemberSummary>(200, "Counts."),
+            Operation::of(routes::LEFT_FILES)
+                .about("Newest first, without names and keys. Empty while the person is a member.")
+                .query::<PageQuery>()
+                .gives_page_of::<LeftFileView>("Files."),
         ],
     }
 }
@@ -106,11 +114,24 @@ pub(super) fn log() -> Group {
                 .query::<LogQuery>()
                 .gives::<LogPage>(200, "Entries, and the newest checkpoint over the whole log."),
             Operation::of(routes::APPEND_LOG)
-                .about("This version takes `certify` entries, of people who have accepted an invite.")
+                .about(
+                    "Takes `certify` of people who have accepted an invite, `revoke`, and `service` for the checkpoint key that \
+                     the server offers. What follows from an entry happens with it: `revoke` ends the member's sessions, \
+                     shares, invites and uploads.",
+                )
                 .takes::<AppendLog>()
                 .gives::<LogAppended>(200, "The entry is in the log.")
                 .again("The same entry gives the newest checkpoint.")
-                .fails(&[LogConflict, RecordInvalid, Unsupported]),
+                .fails(&[LogConflict, RecordInvalid, RestoreUnconfirmed, Unsupported]),
+            Operation::of(routes::LOG_SEEN)
+                .about(
+                    "For a client that is shown a shorter log than it has seen. If this server signed the checkpoint, its database \
+                     was restored from a backup, and it appends nothing until its operator confirms.",
+                )
+                .takes::<LogSeen>()
+                .gives_nothing("Noted; or nothing new, because the server has all that the checkpoint covers.")
+                .again("Changes nothing more.")
+                .fails(&[RecordInvalid]),
         ],
     }
 }
@@ -126,7 +147,7 @@ pub(super) fn invites() -> Group {
                 .gives::<InviteView>(200, "The invite is open.")
                 .again("The same OFFER gives the invite as it stands now.")
                 .fails(&[
-                    IdTaken, AlreadyMember, RecordInvalid, LogUnknown, ReplacesUnknown, LimitReached, Unsupported,
+                    IdTaken, AlreadyMember, RecordInvalid, LogUnknown, ReplacesUnknown, LimitReached,
                 ]),
             Operation::of(routes::INVITES)
                 .about("Every Ops member's, newest first.")
@@ -140,13 +161,13 @@ pub(super) fn invites() -> Group {
                 .takes::<InviteRegister>()
                 .gives::<RegisterChallenge>(200, "OPAQUE's answer, and the nonce that the credential must sign.")
                 .again("Gives another nonce; each is good for one hour.")
-                .fails(&[InviteUsed, InviteExpired, InviteReplaced]),
+                .fails(&[InviteUsed, InviteExpired, InviteReplaced, InviteCancelled]),
             Operation::of(routes::INVITE_ACCEPT)
                 .about("Uses the invite up and makes the account; it is pending until its inviter certifies it.")
                 .takes_up_to::<AcceptInvite>(MAX_VAULT_BODY)
                 .gives::<Session>(200, "The account exists, and is signed in.")
                 .again("The same ACCEPT with the same registration gives a new session; another one is `invite_used`.")
-                .fails(&[InviteUsed, InviteExpired, InviteReplaced, AlreadyMember, RecordInvalid])
+                .fails(&[InviteUsed, InviteExpired, InviteReplaced, InviteCancelled, AlreadyMember, RecordInvalid])
                 .needs_organisation(),
         ],
     }

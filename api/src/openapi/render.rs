@@ -70,6 +70,9 @@ fn who(operation: &Operation) -> String {
             "; the file is their own or shared with them. Everybody else gets `not_found`"
         }
         Object::Invite => "; with another invite's token it is `invite_unknown`",
+        Object::LeftFile => {
+            "; the file is a former member's. A colleague's gets `not_found`, their own `owner_active`"
+        }
         Object::Person => "; about themselves and that person",
     };
     format!("{caller}{object}.")
