@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use sealpost_api::{HEADER_API, openapi, routes};
 use sealpost_tests::{
     TestServer,
-    contract::{Exchange, validate},
+    contract::{Exchange, schema_of, validate, validate_shortened},
     http::send,
     on_both_databases,
 };
@@ -79,6 +79,28 @@ fn what_is_not_listed_is_noticed() {
     noticed(ok, &json!({}), true, "required");
     noticed(409, &problem("pair_conflict", 409), true, "/code");
     noticed(409, &problem("id_taken", 410), true, "/status");
+}
+
+/// In docs/api.md, a comment above each JSON block says what it is: `<!-- POST /files -->` a request,
+/// `<!-- POST /files 201 -->` an answer.
+#[test]
+fn the_examples_of_the_guide_are_what_the_document_says() {
+    const GUIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/api.md");
+    let guide = std::fs::read_to_string(GUIDE).unwrap();
+    let blocks: Vec<_> = guide.split("```json\n").collect();
+    for pair in blocks.windows(2) {
+        let label = pair[0].trim_end().rsplit('\n').next().unwrap();
+        let label = label.strip_prefix("<!-- ").and_then(|label| label.strip_suffix(" -->"));
+        let label = label.unwrap_or_else(|| panic!("what is this? {}", &pair[1][..200]));
+        let json = pair[1].split("```").next().unwrap();
+        let value: Value = serde_json::from_str(json).unwrap_or_else(|error| panic!("{label}: {error}"));
+        let words: Vec<_> = label.split(' ').collect();
+        let route = routes::ALL.iter().find(|route| (route.method, route.path) == (words[0], words[1]));
+        let route = route.unwrap_or_else(|| panic!("{label}: no such route"));
+        let schema = schema_of(route, words.get(2).map(|status| status.parse().unwrap()));
+        validate_shortened(&schema.unwrap(), &value).unwrap_or_else(|wrong| panic!("{label}: {wrong}"));
+    }
+    assert!(blocks.len() > 20, "the guide has only {} examples", blocks.len() - 1);
 }
 
 /// Checks an answer to `POST /files` that no server gave.
