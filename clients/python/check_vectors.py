@@ -20,6 +20,7 @@ LEFT_OUT = {
     "words": "it has no command to compare words",
     "envelope: contents": "it signs in without a password, and the envelope stays closed",
     "opaque": "it signs in without a password",
+    "evidence": "it makes and checks no evidence for third parties",
     "vault: merges, conflicts": "it reads the vault and never writes it",
     "opening: addresses": "it never resolves an address that somebody typed",
     "share: receipts": "it signs receipts and verifies nobody's",
