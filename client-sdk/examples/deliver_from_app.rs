@@ -38,8 +38,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
             Ok(DeliveryStatus::Shared) => println!("{}: shared now", outcome.email),
             Ok(DeliveryStatus::Queued) => println!("{}: shared once they have joined", outcome.email),
             Ok(DeliveryStatus::Already(_)) => println!("{}: shared before", outcome.email),
-            // Invited, and not certified yet: this account's next run after that completes it.
-            Ok(DeliveryStatus::Queued) => println!("{}: shared once they have joined", outcome.email),
             // The kind is for the program, message and hint are for people.
             Err(error) => {
                 eprintln!("{}: {error}", outcome.email);

@@ -29,6 +29,8 @@ async fn mallory(scene: &mut Scene) -> Device {
     let mallory = scene.ops.welcome_ops(&scene.evil.url(), MALLORY, "Mallory").await;
     scene.file = mallory.upload(crate::scene::NAME, &scene.content).await;
     mallory.share(scene.file, &scene.client, Terms::default()).await.unwrap();
+    let key = mallory.me.file_key(scene.file).await.unwrap();
+    scene.file_key = Some(key.expose().to_vec());
     mallory
 }
 
@@ -142,6 +144,7 @@ on_both_databases! {
         scene.evil.json(routes::LOG, move |page| *page = json!({ "entries": [], "checkpoint": forked }));
         let error = victim.me.download(file).await.map(drop).unwrap_err();
         assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, "log_fork"), "{error}");
+        scene.evil.repent();
         scene.kept_secrets().await;
     }
 

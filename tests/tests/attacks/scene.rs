@@ -35,6 +35,8 @@ pub struct Scene {
     pub file: FileId,
     /// Its content.
     pub content: Vec<u8>,
+    /// The file key, where somebody else has sent it.
+    pub file_key: Option<Vec<u8>>,
 }
 
 impl Scene {
@@ -46,7 +48,7 @@ impl Scene {
         let content = random_bytes(size);
         let file = ops.upload(NAME, &content).await;
         ops.share(file, &client, Terms::default()).await.expect("sharing");
-        Self { server, evil, ops, client, file, content }
+        Self { server, evil, ops, client, file, content, file_key: None }
     }
 
     /// The same with a small file.
@@ -123,8 +125,11 @@ impl Scene {
         }
         needles.extend(secrets_of(&self.ops));
         needles.extend(secrets_of(&self.client));
-        let key = self.ops.me.file_key(self.file).await.expect("the owner's key");
-        needles.push(Needle::new("the file key", key.expose()));
+        let key = match &self.file_key {
+            Some(key) => key.clone(),
+            None => self.ops.me.file_key(self.file).await.expect("the owner's key").expose().to_vec(),
+        };
+        needles.push(Needle::new("the file key", &key));
         self.evil.learned_none_of(&needles);
     }
 }
