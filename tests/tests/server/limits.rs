@@ -21,6 +21,7 @@ use sealpost_crypto::{
     id::{Digest, FileId, UserId},
     log::MAX_NAME_BYTES,
     record::RawRecord,
+    records::Role,
     size::{MAX_PARTS, PART_CIPHERTEXT},
 };
 use sealpost_tests::{
@@ -432,7 +433,11 @@ on_every_backend! {
             opening.name = name;
             let commitment = subject(&opening.salt, opening.user_id, email, &opening.name);
             let mut request = ops
-                .offer_with(email, |offer| (offer.subject, offer.user_id) = (commitment, opening.user_id))
+                .offer_with(email, |offer| {
+                    // Clients have no name.
+                    (offer.role, offer.account_key) = (Role::Ops, true);
+                    (offer.subject, offer.user_id) = (commitment, opening.user_id);
+                })
                 .await
                 .request;
             request.opening = opening;
