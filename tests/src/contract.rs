@@ -156,7 +156,7 @@ impl Exchange<'_> {
 }
 
 /// Where a reference leads; anything else is itself.
-fn resolve<'a>(value: &'a Value) -> &'a Value {
+fn resolve(value: &Value) -> &Value {
     let target = value["$ref"].as_str().and_then(|path| path.strip_prefix('#'));
     target.and_then(|pointer| DOCUMENT.pointer(pointer)).unwrap_or(value)
 }
