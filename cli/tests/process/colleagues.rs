@@ -108,7 +108,7 @@ fn a_second_ops_member_comes_by_the_words() {
     assert_eq!(new.json(&["ls"]).json()["files"], json!([]));
     otto.json(&["ls"]).fails(5, "account_ended");
     let shared = client.run(&["shared"]).ok().text();
-    assert!(shared.contains("has left since; may be backdated"), "{shared}");
+    assert!(shared.contains("(sender has left; may be backdated)"), "{shared}");
 }
 
 #[test]
