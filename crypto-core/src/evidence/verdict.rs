@@ -112,8 +112,8 @@ impl Proves {
     /// Stable name.
     pub const fn code(self) -> &'static str {
         match self {
-            Self::Sending => "sending",
-            Self::Receipt => "receipt",
+            Proves::Sending => "sending",
+            Proves::Receipt => "receipt",
         }
     }
 }
