@@ -69,7 +69,8 @@ impl Inner {
     /// Everybody who was invited, by whomever, and is not certified; the newest OFFER first in each state.
     pub(crate) async fn offered(&self, log: &Log) -> Result<Vec<Offered>> {
         let mut offered = Vec::new();
-        for state in [InviteState::Accepted, InviteState::Open, InviteState::Expired] {
+        for state in [InviteState::Accepted, InviteState::Open, InviteState::Cancelled, InviteState::Expired]
+        {
             let views = self.invites(state).await?;
             offered.extend(views.into_iter().filter_map(|view| Offered::verify(view, log)));
         }
