@@ -152,6 +152,7 @@ on_both_databases! {
         let page = scene.client.me.shared(None).await.unwrap();
         let entry = page.rejected.iter().find(|entry| entry.file_id == file).unwrap();
         assert_eq!((entry.error.code(), entry.error.proof()), ("log_fork", Some("fork-3.json")));
+        scene.evil.repent();
         scene.kept_secrets().await;
     }
 
