@@ -141,7 +141,9 @@ impl Case {
     async fn snapshot(&self) -> Vec<String> {
         let mut seen = Vec::new();
         for (method, path) in &self.look {
-            seen.push(send(self.api.request(method, path)).await.text());
+            // All of it: what an answer shows of itself in a message is only its beginning.
+            let answer = send(self.api.request(method, path)).await;
+            seen.push(String::from_utf8_lossy(&answer.body).into_owned());
         }
         seen
     }
