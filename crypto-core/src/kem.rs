@@ -46,9 +46,9 @@ opaque_failure!(
     UnwrapError = "file_key_unopenable", "the file key can't be unwrapped";
 );
 
-/// An X-Wing key pair, kept as its seed; wiped when dropped.
+/// An X-Wing key pair, kept as its seed; wiped when dropped. Boxed, so that moving it leaves no copy behind.
 pub struct KemKeyPair {
-    private: <XWing as Kem>::PrivateKey,
+    private: Box<<XWing as Kem>::PrivateKey>,
     public: KemPublicKey,
 }
 
@@ -56,7 +56,7 @@ impl KemKeyPair {
     /// Expands the seed (SHAKE256 to 96 bytes: ML-KEM seed 64, X25519 key 32).
     pub fn from_seed(seed: &KemSeed) -> Self {
         let private = match <XWing as Kem>::PrivateKey::from_bytes(seed.expose()) {
-            Ok(private) => private,
+            Ok(private) => Box::new(private),
             Err(_) => unreachable!("every 32 bytes are an X-Wing seed"),
         };
         let mut public = [0; KemPublicKey::LEN];

@@ -107,9 +107,10 @@ impl std::fmt::Debug for Password {
     }
 }
 
-/// pw': what goes into OPAQUE. With an account key it can't be guessed from a stolen database.
+/// pw': what goes into OPAQUE. With an account key it can't be guessed from a stolen database. Boxed, so that moving it
+/// leaves no copy behind.
 #[derive(Clone)]
-pub struct OpaqueInput(Zeroizing<[u8; 64]>);
+pub struct OpaqueInput(Box<Zeroizing<[u8; 64]>>);
 
 impl OpaqueInput {
     /// Derives it. The flag is 1 exactly when the user supplies an account key; a server can't choose it.
@@ -120,7 +121,7 @@ impl OpaqueInput {
         mac.update(&labels::labelled(labels::PASSWORD, &[&[u8::from(account_key.is_some())]]));
         mac.update(password.normalised().as_bytes());
         let mut bytes: [u8; 32] = mac.finalize().into_bytes().into();
-        let mut text = Zeroizing::new([0; 64]);
+        let mut text = Box::new(Zeroizing::new([0; 64]));
         for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
             pair.copy_from_slice(&[hex_digit(byte >> 4), hex_digit(byte & 15)]);
         }

@@ -20,13 +20,13 @@ base64_bytes!(
 #[error("the signature is not valid")]
 pub struct SignatureError;
 
-/// An Ed25519 private key; wiped when dropped.
-pub struct SigningKey(ed25519_dalek::SigningKey);
+/// An Ed25519 private key; wiped when dropped. Boxed, so that moving it leaves no copy behind.
+pub struct SigningKey(Box<ed25519_dalek::SigningKey>);
 
 impl SigningKey {
     /// Expands the seed (RFC 8032 §5.1.5).
     pub fn from_seed(seed: &SigningSeed) -> Self {
-        Self(ed25519_dalek::SigningKey::from_bytes(seed.expose()))
+        Self(Box::new(ed25519_dalek::SigningKey::from_bytes(seed.expose())))
     }
 
     /// The public half.

@@ -15,11 +15,13 @@ pub mod backend;
 pub mod contract;
 pub mod http;
 pub mod logs;
+pub mod memory;
 pub mod postgres;
 pub mod proxy;
 pub mod raw;
 pub mod sdk;
 pub mod search;
+pub mod secrets;
 pub mod server;
 pub mod wire;
 

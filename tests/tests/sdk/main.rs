@@ -3,6 +3,7 @@
 
 mod cancel;
 mod many;
+mod memory;
 mod ranges;
 mod surface;
 mod transport;

@@ -2,18 +2,13 @@
 //! or its own log; not raw, not in hex, not in base64.
 
 use sealpost_client::Terms;
-use sealpost_crypto::{
-    encoding::from_base64,
-    kem::{self, Encapsulation, SealedFileKey, WrappedKey},
-    keys::AccountKeys,
-    records::Share,
-    secret::AccountSeed,
-};
+use sealpost_crypto::{encoding::from_base64, keys::AccountKeys, secret::AccountSeed};
 use sealpost_tests::{
     TestServer, logs, on_every_backend,
-    raw::{random_bytes, sha256},
+    raw::random_bytes,
     sdk::{CLIENT, Device, OPS, describe, found, join},
     search::{Needle, everything, find},
+    secrets::file_key,
 };
 use serde_json::Value;
 
@@ -51,7 +46,10 @@ on_every_backend! {
         for device in [&ops, &client] {
             needles.extend(secrets_of(device));
         }
-        needles.push(Needle::new("the file key", &file_key(&server, &ops).await));
+        let session: Value = serde_json::from_slice(&ops.blob("session").unwrap()).unwrap();
+        let token = session["value"]["access_token"].as_str().unwrap();
+        let key = file_key(&server, token, &ops.blob("seed").unwrap()).await;
+        needles.push(Needle::new("the file key", &key));
         let found = find(&everything(&server).await, &needles);
         assert!(found.is_empty(), "the server holds:\n{}", found.join("\n"));
 
@@ -107,22 +105,4 @@ fn secrets_of(device: &Device) -> Vec<Needle> {
         needles.push(Needle::new(&format!("the account key of {who}"), &key));
     }
     needles
-}
-
-/// The file key, unwrapped from the owner's own share as the server serves it.
-async fn file_key(server: &TestServer, ops: &Device) -> Vec<u8> {
-    let session: Value = serde_json::from_slice(&ops.blob("session").unwrap()).unwrap();
-    let token = session["value"]["access_token"].as_str().unwrap().to_owned();
-    let api = server.api().with(sealpost_tests::http::Credential::Bearer(token));
-    let page: Value = api.get(&sealpost_api::routes::FILES, &[]).await.json();
-    let share: sealpost_crypto::share::SealedShare =
-        serde_json::from_value(page["items"][0]["share"].clone()).unwrap();
-    let record: Share = share.record.claim().unwrap();
-    let info = [b"sealpost/v1/share-info\0", &sha256(&[&record.context.0]).as_bytes()[..]].concat();
-    let wrapped = WrappedKey {
-        enc: Encapsulation::from_slice(&share.enc.0).unwrap(),
-        ciphertext: SealedFileKey::from_slice(&share.ciphertext.0).unwrap(),
-    };
-    let keys = AccountKeys::derive(&AccountSeed::from_slice(&ops.blob("seed").unwrap()).unwrap());
-    kem::unwrap(&keys.kem, &info, &wrapped).expect("the owner's own share opens").expose().to_vec()
 }
