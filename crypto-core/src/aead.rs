@@ -7,10 +7,9 @@
 //! 24 bytes are enough to choose every nonce at random. A blob's hash covers all of it.
 
 use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305, XNonce};
-use rand::Rng;
 use zeroize::Zeroizing;
 
-use crate::error::opaque_failure;
+use crate::{error::opaque_failure, random};
 
 /// Bytes of nonce in front.
 const NONCE: usize = 24;
@@ -28,7 +27,7 @@ opaque_failure!(
 /// Seals `plaintext` under `key` with a fresh random nonce. Every aad is `label ‖ 0x00 ‖ fields`.
 pub fn seal(key: &[u8; 32], aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
     let mut nonce = [0; NONCE];
-    rand::rng().fill_bytes(&mut nonce);
+    random::fill(&mut nonce);
     seal_with_nonce(key, nonce, aad, plaintext)
 }
 

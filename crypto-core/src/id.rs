@@ -4,7 +4,6 @@
 
 use std::{fmt, str::FromStr};
 
-use rand::Rng;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A text was not the lowercase hex of an id of the expected length.
@@ -35,7 +34,7 @@ macro_rules! hex_id {
             /// A fresh one from the operating system's generator.
             pub fn random() -> Self {
                 let mut bytes = [0; $len];
-                rand::rng().fill_bytes(&mut bytes);
+                crate::random::fill(&mut bytes);
                 Self(bytes)
             }
 

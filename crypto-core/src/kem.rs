@@ -16,7 +16,9 @@ use crate::{
     encoding::base64_bytes,
     error::opaque_failure,
     id::Digest,
+    random,
     secret::{FileKey, KemSeed},
+    stack,
 };
 
 /// Where the X25519 half begins in an X-Wing public key, after ML-KEM-768's encapsulation key.
@@ -124,7 +126,7 @@ impl WrappedKey {
 /// # Errors
 /// [`KeyError`] if the key agreement fails, which a checked key leaves no room for.
 pub fn wrap(recipient: &CheckedKemKey, info: &[u8], file_key: &FileKey) -> Result<WrappedKey, KeyError> {
-    wrap_with(recipient, info, file_key, &mut rand::rng())
+    stack::wiped(|| wrap_with(recipient, info, file_key, &mut random::system()))
 }
 
 fn wrap_with(
@@ -153,6 +155,10 @@ fn wrap_with(
 /// # Errors
 /// [`UnwrapError`], one for all failures.
 pub fn unwrap(pair: &KemKeyPair, info: &[u8], wrapped: &WrappedKey) -> Result<FileKey, UnwrapError> {
+    stack::wiped(|| open_base(pair, info, wrapped))
+}
+
+fn open_base(pair: &KemKeyPair, info: &[u8], wrapped: &WrappedKey) -> Result<FileKey, UnwrapError> {
     let enc = <XWing as Kem>::EncappedKey::from_bytes(wrapped.enc.as_bytes()).map_err(|_| UnwrapError)?;
     let plaintext = hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, XWing>(
         &OpModeR::Base,

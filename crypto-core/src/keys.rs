@@ -21,6 +21,7 @@ use crate::{
     labels,
     secret::{AccountSeed, ContentKey, FileKey, KemSeed, MetadataKey, SigningSeed, VaultKey},
     sign::SigningKey,
+    stack,
 };
 
 /// All keys of one person, derived from the account seed and from nothing else.
@@ -37,12 +38,14 @@ pub struct AccountKeys {
 impl AccountKeys {
     /// Derives them. Own public keys come from here, never from the server.
     pub fn derive(seed: &AccountSeed) -> Self {
-        let prk = Prk::extract(labels::ACCOUNT, seed.expose());
-        Self {
-            signing: SigningKey::from_seed(&SigningSeed::take(&mut prk.expand(labels::SIGNING, &[]))),
-            kem: KemKeyPair::from_seed(&KemSeed::take(&mut prk.expand(labels::KEM, &[]))),
-            vault: VaultKey::take(&mut prk.expand(labels::VAULT, &[])),
-        }
+        stack::wiped(|| {
+            let prk = Prk::extract(labels::ACCOUNT, seed.expose());
+            Self {
+                signing: SigningKey::from_seed(&SigningSeed::take(&mut prk.expand(labels::SIGNING, &[]))),
+                kem: KemKeyPair::from_seed(&KemSeed::take(&mut prk.expand(labels::KEM, &[]))),
+                vault: VaultKey::take(&mut prk.expand(labels::VAULT, &[])),
+            }
+        })
     }
 }
 
@@ -85,14 +88,16 @@ pub struct FileKeys {
 impl FileKeys {
     /// Derives them from the file key, for exactly this place.
     pub fn derive(key: &FileKey, place: &Place) -> Self {
-        let prk = Prk::extract(labels::FILE, key.expose());
-        let place = place.to_bytes();
-        let commitment: Zeroizing<[u8; 32]> = prk.expand(labels::COMMITMENT, &[&place]);
-        Self {
-            content: ContentKey::take(&mut prk.expand(labels::CONTENT, &[&place])),
-            metadata: MetadataKey::take(&mut prk.expand(labels::METADATA, &[&place])),
-            commitment: Digest::new(*commitment),
-        }
+        stack::wiped(|| {
+            let prk = Prk::extract(labels::FILE, key.expose());
+            let place = place.to_bytes();
+            let commitment: Zeroizing<[u8; 32]> = prk.expand(labels::COMMITMENT, &[&place]);
+            Self {
+                content: ContentKey::take(&mut prk.expand(labels::CONTENT, &[&place])),
+                metadata: MetadataKey::take(&mut prk.expand(labels::METADATA, &[&place])),
+                commitment: Digest::new(*commitment),
+            }
+        })
     }
 }
 

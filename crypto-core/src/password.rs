@@ -18,7 +18,7 @@ mod server;
 
 use hmac::Mac;
 use unicode_normalization::UnicodeNormalization;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::{
     error::{failures, opaque_failure},
@@ -26,6 +26,7 @@ use crate::{
     kdf::{Prk, hmac},
     labels,
     secret::{AccountKey, EnvelopeKey, ExportKey},
+    stack,
 };
 
 pub use client::{ClientLogin, ClientRegistration, Login, Registration};
@@ -117,16 +118,16 @@ impl OpaqueInput {
     pub fn derive(password: &Password, account_key: Option<&AccountKey>) -> Self {
         const NONE: &[u8; AccountKey::LEN] = &[0; AccountKey::LEN];
         let key = account_key.map_or(NONE, AccountKey::expose);
-        let mut mac = hmac(key);
-        mac.update(&labels::labelled(labels::PASSWORD, &[&[u8::from(account_key.is_some())]]));
-        mac.update(password.normalised().as_bytes());
-        let mut bytes: [u8; 32] = mac.finalize().into_bytes().into();
-        let mut text = Box::new(Zeroizing::new([0; 64]));
-        for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-            pair.copy_from_slice(&[hex_digit(byte >> 4), hex_digit(byte & 15)]);
-        }
-        bytes.zeroize();
-        Self(text)
+        stack::wiped(|| {
+            let mut mac = hmac(key);
+            mac.update(&labels::labelled(labels::PASSWORD, &[&[u8::from(account_key.is_some())]]));
+            mac.update(password.normalised().as_bytes());
+            let mut text = Box::new(Zeroizing::new([0; 64]));
+            for (pair, byte) in text.chunks_exact_mut(2).zip(mac.finalize().into_bytes()) {
+                pair.copy_from_slice(&[hex_digit(byte >> 4), hex_digit(byte & 15)]);
+            }
+            Self(text)
+        })
     }
 
     fn as_bytes(&self) -> &[u8] {

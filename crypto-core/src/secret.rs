@@ -1,6 +1,5 @@
 //! Secrets: fixed-size newtypes, zeroized when dropped, never shown, compared in constant time.
 
-use rand::Rng;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -35,7 +34,7 @@ macro_rules! secret {
             /// A fresh one from the operating system's generator.
             pub fn random() -> Self {
                 let mut secret = Self(Box::new([0; $len]));
-                rand::rng().fill_bytes(&mut secret.0[..]);
+                crate::random::fill(&mut secret.0[..]);
                 secret
             }
 

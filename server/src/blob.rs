@@ -17,7 +17,7 @@ use std::{collections::HashSet, fmt, io, ops::Range};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use sealpost_crypto::id::FileId;
+use sealpost_crypto::{id::FileId, random};
 
 pub(crate) use body::{BodyError, Patience, checked};
 pub(crate) use database::Database;
@@ -44,7 +44,9 @@ pub(crate) struct BlobId([u8; 16]);
 impl BlobId {
     /// A fresh one.
     pub(crate) fn random() -> Self {
-        Self(rand::random())
+        let mut bytes = [0; 16];
+        random::fill(&mut bytes);
+        Self(bytes)
     }
 
     /// From a database column; `None` unless it has 16 bytes.

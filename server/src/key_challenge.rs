@@ -5,9 +5,8 @@
 //! ```
 //! A nonce that was used is remembered until it could not be used any more ([`crate::db::nonce::spend`]).
 
-use rand::Rng;
 use sealpost_api::limits::CHALLENGE_SECONDS;
-use sealpost_crypto::id::Digest;
+use sealpost_crypto::{id::Digest, random};
 use subtle::ConstantTimeEq;
 
 use crate::keys::ServerSecret;
@@ -18,7 +17,7 @@ const HALF: usize = Digest::LEN / 2;
 pub(crate) fn issue(key: &ServerSecret, now: u64) -> Digest {
     let mut nonce = [0; Digest::LEN];
     nonce[..8].copy_from_slice(&now.to_be_bytes());
-    rand::rng().fill_bytes(&mut nonce[8..HALF]);
+    random::fill(&mut nonce[8..HALF]);
     let proof = key.mac(&nonce[..HALF]);
     nonce[HALF..].copy_from_slice(&proof[..HALF]);
     Digest::new(nonce)

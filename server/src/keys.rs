@@ -12,10 +12,10 @@
 //! backup of the database is whole. Whoever steals it can pose as the server, and still read no file.
 
 use hmac::{Hmac, KeyInit, Mac};
-use rand::Rng;
 use sealpost_crypto::{
     id::{Digest, UserId},
     password::ServerSetup,
+    random,
     sign::SigningPublicKey,
 };
 use sha2::Sha256;
@@ -31,7 +31,7 @@ impl ServerSecret {
     /// A fresh one from the operating system's generator.
     pub(crate) fn random() -> Self {
         let mut bytes = Zeroizing::new([0; 32]);
-        rand::rng().fill_bytes(&mut bytes[..]);
+        random::fill(&mut bytes[..]);
         Self(bytes)
     }
 
@@ -79,7 +79,7 @@ impl SessionId {
     /// A fresh one.
     pub(crate) fn random() -> Self {
         let mut bytes = [0; 16];
-        rand::rng().fill_bytes(&mut bytes);
+        random::fill(&mut bytes);
         Self(bytes)
     }
 

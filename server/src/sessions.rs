@@ -4,7 +4,6 @@
 //! previous token yields the same successor again without anything being stored but hashes, and a stolen database
 //! yields none.
 
-use rand::Rng;
 use sealpost_api::{
     auth::{Session, Tokens},
     limits::{ACCESS_TOKEN_SECONDS, MAX_SESSIONS, REFRESH_GRACE_SECONDS, REFRESH_TOKEN_SECONDS},
@@ -13,6 +12,7 @@ use sealpost_api::{
 use sealpost_crypto::{
     encoding::{from_base64, to_base64},
     id::{Digest, OrgId, UserId},
+    random,
 };
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
@@ -34,7 +34,7 @@ struct RefreshToken(Zeroizing<[u8; TOKEN_LEN]>);
 impl RefreshToken {
     fn random(session: SessionId) -> Self {
         let mut secret = Zeroizing::new([0; 32]);
-        rand::rng().fill_bytes(&mut secret[..]);
+        random::fill(&mut secret[..]);
         Self::new(session, &secret)
     }
 

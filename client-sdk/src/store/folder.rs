@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 
 /// Largest blob that is read back, bytes.
 const MAX_BLOB: u64 = 256 * 1024 * 1024;
+/// How much the standard library reads aside when less than this is free, bytes.
+const PROBE: usize = 32;
 /// Name of the lock under which a blob is replaced.
 const WRITES: &str = "writes";
 
@@ -69,7 +71,9 @@ impl StateStore for FolderStore {
             Err(error) => return Err(self.failed("read", &error)),
         };
         let size = file.metadata().map_err(|error| self.failed("read", &error))?.len();
-        let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size).unwrap_or(0)));
+        // With room to spare, or the end is looked for by reading into a buffer that is not wiped.
+        let room = usize::try_from(size).unwrap_or(0).saturating_add(PROBE);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
         file.take(MAX_BLOB).read_to_end(&mut bytes).map_err(|error| self.failed("read", &error))?;
         Ok(Some(bytes))
     }

@@ -7,7 +7,7 @@ use super::{
     ksf::PinnedArgon2id,
     opaque::{self, Suite},
 };
-use crate::secret::ExportKey;
+use crate::{secret::ExportKey, stack};
 
 /// A registration under way.
 pub struct ClientRegistration {
@@ -30,7 +30,7 @@ impl ClientRegistration {
     /// # Errors
     /// [`LoginFailed`], with negligible probability.
     pub fn start(input: OpaqueInput) -> Result<([u8; REGISTRATION_REQUEST], Self), LoginFailed> {
-        let (message, state) = opaque::registration_start(&mut OsRng, input.as_bytes())?;
+        let (message, state) = stack::wiped(|| opaque::registration_start(&mut OsRng, input.as_bytes()))?;
         Ok((message, Self { input, state }))
     }
 
@@ -39,13 +39,11 @@ impl ClientRegistration {
     /// # Errors
     /// [`LoginFailed`] if the response is malformed.
     pub fn finish(self, response: &[u8], identifiers: &Identifiers) -> Result<Registration, LoginFailed> {
-        let (record, export_key) = opaque::registration_finish(
-            self.state,
-            &mut OsRng,
-            self.input.as_bytes(),
-            response,
-            identifiers.session(),
-        )?;
+        let Self { input, state } = self;
+        let session = identifiers.session();
+        let (record, export_key) = stack::wiped(|| {
+            opaque::registration_finish(state, &mut OsRng, input.as_bytes(), response, session)
+        })?;
         Ok(Registration { record, export_key })
     }
 }
@@ -77,7 +75,7 @@ impl ClientLogin {
     /// # Errors
     /// [`LoginFailed`], with negligible probability.
     pub fn start(input: OpaqueInput) -> Result<([u8; KE1], Self), LoginFailed> {
-        let (message, state) = opaque::login_start(&mut OsRng, input.as_bytes())?;
+        let (message, state) = stack::wiped(|| opaque::login_start(&mut OsRng, input.as_bytes()))?;
         Ok((message, Self { input, state }))
     }
 
@@ -86,8 +84,9 @@ impl ClientLogin {
     /// # Errors
     /// [`LoginFailed`], one for all failures; nothing may be sent then that would not be sent otherwise.
     pub fn finish(self, ke2: &[u8], identifiers: &Identifiers) -> Result<Login, LoginFailed> {
-        let (ke3, export_key) =
-            opaque::login_finish(self.state, self.input.as_bytes(), ke2, identifiers.session())?;
+        let Self { input, state } = self;
+        let session = identifiers.session();
+        let (ke3, export_key) = stack::wiped(|| opaque::login_finish(state, input.as_bytes(), ke2, session))?;
         Ok(Login { ke3, export_key })
     }
 }

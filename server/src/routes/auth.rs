@@ -1,7 +1,6 @@
 //! Signing in and out (protocol §9).
 
 use axum::{extract::State, http::StatusCode};
-use rand::Rng;
 use sealpost_api::{
     account::AccountStatus,
     auth::{LoginChallenge, LoginFinish, LoginStart, Refresh, Session as NewSession, Tokens},
@@ -14,6 +13,7 @@ use sealpost_crypto::{
     encoding::{Base64, to_base64},
     id::Digest,
     password::{self, Identifiers, LoginState, RegistrationRecord},
+    random,
 };
 use zeroize::Zeroizing;
 
@@ -129,7 +129,7 @@ pub(super) async fn logout(State(state): State<AppState>, session: Session) -> R
 
 fn random_token() -> Token {
     let mut bytes = Zeroizing::new([0; Digest::LEN]);
-    rand::rng().fill_bytes(&mut bytes[..]);
+    random::fill(&mut bytes[..]);
     Token::new(to_base64(&bytes[..]))
 }
 

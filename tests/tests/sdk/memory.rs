@@ -41,7 +41,6 @@ on_both_databases! {
         let signed_out = memory::of(subject.process.id());
         assert!(!find(&signed_out.heap, &planted).is_empty());
         let heap = find(&signed_out.heap, &needles);
-        println!("STACKS {stacks:#?}\nSIGNED IN {found:#?}");
         assert!(heap.is_empty(), "still in memory: {heap:#?}");
         subject.go_on();
         assert!(subject.process.wait().unwrap().success());
