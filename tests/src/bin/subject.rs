@@ -133,8 +133,9 @@ async fn download(person: &SignedIn, file: FileId) {
 
 /// Says so, and waits until the test has looked.
 fn reached(place: &str) {
-    writeln!(stdout(), "{place}").unwrap();
-    stdout().flush().unwrap();
+    let mut output = stdout().lock();
+    writeln!(output, "{place}").unwrap();
+    output.flush().unwrap();
     let mut line = String::new();
     stdin().lock().read_line(&mut line).unwrap();
 }
