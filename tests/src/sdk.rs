@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sealpost_client::{
-    Anonymous, EmailAddress, Error, FileId, FoundOrganisation, InviteCode, InviteRequest, KitText,
+    Anonymous, EmailAddress, Error, ErrorKind, FileId, FoundOrganisation, InviteCode, InviteRequest, KitText,
     NewAccount, NewFile, OpsInvite, Password, SignedIn, Terms, Token,
     store::{MemoryStore, StateStore},
 };
@@ -126,6 +126,13 @@ impl Device {
         outcomes.into_iter().next().expect("one outcome").result.map(|_| ())
     }
 
+    /// Uploads a file of this name and content, and shares it.
+    pub async fn deliver(&self, to: &Self, content: &str) -> FileId {
+        let file = self.upload(content, content.as_bytes()).await;
+        self.share(file, to, Terms::default()).await.expect("sharing");
+        file
+    }
+
     /// Downloads into memory.
     pub async fn download(&self, file: FileId) -> Result<Vec<u8>, Error> {
         let mut content = Vec::new();
@@ -163,6 +170,12 @@ pub fn address(email: &str) -> EmailAddress {
 /// A password as the SDK takes it.
 pub fn secret(password: &str) -> Password {
     Password::new(password.to_owned()).expect("a password")
+}
+
+/// What a person is told of a failure: its kind, its code, and the sentence.
+pub fn told<T>(outcome: Result<T, Error>) -> (ErrorKind, String, String) {
+    let error = outcome.err().expect("a failure");
+    (error.kind(), error.code().to_owned(), error.to_string())
 }
 
 /// What an upload says about its file.

@@ -4,28 +4,13 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
 
 use sealpost_crypto::{id::RecordId, record::Signed, records::Checkpoint};
-use sealpost_tests::{
-    TestServer, adversary::Adversary, alterations::alterations, on_both_databases, postgres::TestDatabase,
-};
+use sealpost_tests::{TestServer, adversary::Adversary, alterations::alterations, on_both_databases};
 use serde_json::Value;
 
-use crate::world::{CLIENT, Done, Home, OPS, World, sealpost, text};
+use crate::world::{CLIENT, Done, Home, OPS, World, on_both, sealpost, text};
 
 /// Three parts.
 const LARGE: u64 = 20_000_000;
-
-async fn on_both(story: fn(World)) {
-    let database = TestDatabase::create().await;
-    let url = database.url().to_owned();
-    tokio::task::spawn_blocking(move || {
-        story(World::new());
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("data").display().to_string();
-        story(World::on(folder, &["--data", &data, "--database", &url]));
-    })
-    .await
-    .unwrap();
-}
 
 /// On a machine without a home folder, a configuration, or a network.
 fn verify(arguments: &[&str]) -> Done {

@@ -8,28 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sealpost_tests::postgres::TestDatabase;
-
-use crate::world::{CLIENT, World, text};
+use crate::world::{CLIENT, on_both, text};
 
 /// Some 24 parts.
 const SIZE: u64 = 200_000_000;
 /// Bytes of JSON that a journal grows by with each part: an index and a digest.
 const JOURNAL_ENTRY: u64 = 68;
-
-/// Runs a story on each database.
-async fn on_both(story: fn(World)) {
-    let database = TestDatabase::create().await;
-    let url = database.url().to_owned();
-    tokio::task::spawn_blocking(move || {
-        story(World::new());
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("data").display().to_string();
-        story(World::on(folder, &["--data", &data, "--database", &url]));
-    })
-    .await
-    .unwrap();
-}
 
 fn content() -> Vec<u8> {
     (0..SIZE).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u8).collect()

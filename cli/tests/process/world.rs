@@ -7,6 +7,7 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
+use sealpost_tests::postgres::TestDatabase;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -282,6 +283,20 @@ impl World {
         let done = self.ops.json(&["upload", path, "--to", to]).json();
         text(&done["files"][0], "file_id")
     }
+}
+
+/// Runs a story on each database.
+pub async fn on_both(story: fn(World)) {
+    let database = TestDatabase::create().await;
+    let url = database.url().to_owned();
+    tokio::task::spawn_blocking(move || {
+        story(World::new());
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data").display().to_string();
+        story(World::on(folder, &["--data", &data, "--database", &url]));
+    })
+    .await
+    .unwrap();
 }
 
 /// A member that must be text.

@@ -1,9 +1,9 @@
 //! An Ops member's membership ends: what becomes of the files that they sent and left behind, on every backend.
 
-use sealpost_client::{ContactStatus, ErrorKind, RevokeReason, Terms};
+use sealpost_client::{ContactStatus, ErrorKind, RevokeReason};
 use sealpost_tests::{
     TestServer, on_every_backend,
-    sdk::{self, CLIENT, Device, OPS, address},
+    sdk::{self, CLIENT, OPS, address, told},
 };
 
 const OTHER: &str = "other@example.com";
@@ -13,8 +13,8 @@ on_every_backend! {
         let (ops, client) = sdk::organisation(&server).await;
         let other = ops.welcome_ops(&server.url(), OTHER, "Otto Other").await;
         let late = other.welcome(&server.url(), "late@example.com").await;
-        let kept = deliver(&other, &client, "kept").await;
-        let shared_late = deliver(&other, &late, "late").await;
+        let kept = other.deliver(&client, "kept").await;
+        let shared_late = other.deliver(&late, "late").await;
         other.me.upload(&b"never"[..], sdk::describe("never shared", b"never"), &|_| {}).await.unwrap();
 
         let revocation = ops.me.revocation(&address(OTHER)).await.unwrap();
@@ -61,7 +61,7 @@ on_every_backend! {
     async fn only_what_former_members_own_is_withdrawn(server: TestServer) {
         let (ops, client) = sdk::organisation(&server).await;
         let other = ops.welcome_ops(&server.url(), OTHER, "Otto Other").await;
-        let (own, colleagues) = (deliver(&ops, &client, "own").await, deliver(&other, &client, "theirs").await);
+        let (own, colleagues) = (ops.deliver(&client, "own").await, other.deliver(&client, "theirs").await);
         assert_eq!(told(ops.me.withdraw(own).await).1, "owner_active");
         assert_eq!(told(ops.me.withdraw(colleagues).await).0, ErrorKind::NotFound);
         assert_eq!(told(ops.me.left_files(&address(OTHER), None).await).1, "recipient_unknown");
@@ -81,15 +81,4 @@ on_every_backend! {
         let contacts = other.me.contacts().await.unwrap();
         assert!(contacts.iter().any(|contact| contact.person.email == OPS && contact.status == ContactStatus::Left));
     }
-}
-
-async fn deliver(from: &Device, to: &Device, content: &str) -> sealpost_client::FileId {
-    let file = from.upload(content, content.as_bytes()).await;
-    from.share(file, to, Terms::default()).await.expect("sharing");
-    file
-}
-
-fn told<T>(outcome: Result<T, sealpost_client::Error>) -> (ErrorKind, String, String) {
-    let error = outcome.map(drop).unwrap_err();
-    (error.kind(), error.code().to_owned(), error.to_string())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sealpost_client::{ContactStatus, ErrorKind, RevokeReason, Role, SignedIn, Terms, store::MemoryStore};
 use sealpost_tests::{
     TestServer, on_every_backend,
-    sdk::{self, CLIENT, Device, OPS, address},
+    sdk::{self, CLIENT, OPS, address, told},
 };
 
 on_every_backend! {
@@ -69,7 +69,7 @@ on_every_backend! {
     async fn the_server_gets_another_checkpoint_key_and_everybody_follows(server: TestServer) {
         let mut server = server;
         let (mut ops, mut client) = sdk::organisation(&server).await;
-        let before = deliver(&ops, &client, "before").await;
+        let before = ops.deliver(&client, "before").await;
         assert_eq!(told(ops.me.service_key().await).1, "no_service_key");
         server.restart_with(|config| config.new_checkpoint_key = true).await;
         let shown = server.service_words().unwrap();
@@ -80,7 +80,7 @@ on_every_backend! {
         key.accept().await.unwrap();
         assert_eq!(told(ops.me.service_key().await).1, "no_service_key");
 
-        let after = deliver(&ops, &client, "after").await;
+        let after = ops.deliver(&client, "after").await;
         for file in [before, after] {
             client.download(file).await.unwrap();
         }
@@ -94,15 +94,4 @@ on_every_backend! {
             assert_eq!(device.download(after).await.unwrap(), b"after");
         }
     }
-}
-
-async fn deliver(from: &Device, to: &Device, content: &str) -> sealpost_client::FileId {
-    let file = from.upload(content, content.as_bytes()).await;
-    from.share(file, to, Terms::default()).await.expect("sharing");
-    file
-}
-
-fn told<T>(outcome: Result<T, sealpost_client::Error>) -> (ErrorKind, String, String) {
-    let error = outcome.map(drop).unwrap_err();
-    (error.kind(), error.code().to_owned(), error.to_string())
 }
