@@ -53,7 +53,7 @@ fn test(extra: Vec<String>) -> Result<ExitCode> {
     let scratch = cleanup.folder().join("tmp");
     fs::create_dir(&scratch)?;
 
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = cargo();
     cargo.args(["test", "--locked", "--no-fail-fast"]);
     if !extra.iter().any(|argument| matches!(argument.as_str(), "-p" | "--package")) {
         cargo.arg("--workspace");
@@ -62,6 +62,19 @@ fn test(extra: Vec<String>) -> Result<ExitCode> {
     let status = run_in_group(&mut cargo, &mut cleanup)?;
     cleanup.finish()?;
     Ok(exit_code(status))
+}
+
+/// Cargo as a person calls it. Cargo told this process about the package `xtask`; build scripts that look at such variables
+/// (ring's) would run again, and everything above them be built again, after each change between the two ways to call it.
+fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in env::vars_os() {
+        let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+        if told.iter().any(|start| name.to_string_lossy().starts_with(start)) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
 }
 
 /// The program and its interface describe themselves.
@@ -73,7 +86,7 @@ fn docs() -> Result<()> {
 /// Writes what a program of the workspace prints.
 fn write_docs(name: &str, program: &[&str]) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent folder")?;
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = cargo();
     cargo.args(["run", "--quiet", "--locked"]).args(program);
     let output = cargo.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
     ensure!(output.status.success(), "`cargo run {}` failed", program.join(" "));
