@@ -11,11 +11,13 @@ use crate::{
 /// temporary name and goes away, or is resumed by the next run.
 pub async fn until_interrupted(command: impl Future<Output = Outcome>) -> Outcome {
     tokio::select! {
-        outcome = command => outcome,
+        // First, so that the signal is heard from the command's first word on.
+        biased;
         () = interrupt() => {
             prompt::restore_terminal().await;
             Err(Failure::interrupted())
         }
+        outcome = command => outcome,
     }
 }
 
@@ -23,8 +25,9 @@ pub async fn until_interrupted(command: impl Future<Output = Outcome>) -> Outcom
 /// is its ordinary end.
 pub async fn until_stopped(command: impl Future<Output = Outcome>) -> Outcome {
     tokio::select! {
-        outcome = until_interrupted(command) => outcome,
+        biased;
         () = terminated() => Ok(()),
+        outcome = until_interrupted(command) => outcome,
     }
 }
 

@@ -27,6 +27,13 @@ pub struct Admitted {
     pub waiting: Vec<Certified>,
 }
 
+/// An answer to one of our invites that does not verify: whoever holds its code can send one.
+#[derive(Debug, Clone)]
+pub(crate) struct Refused {
+    pub person: Certified,
+    pub error: Error,
+}
+
 /// Somebody who accepted an invite of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certified {
@@ -55,7 +62,7 @@ impl SignedIn {
     pub async fn admit_accepted(&self) -> Result<Admitted> {
         let mut admitted = Admitted::default();
         let refused = self.inner.admit_accepted(&mut admitted).await?;
-        refused.map_or(Ok(admitted), Err)
+        refused.into_iter().next().map_or(Ok(admitted), |refused| Err(refused.error))
     }
 }
 
@@ -66,19 +73,19 @@ fn waits_for_words(invite: &PendingInvite) -> bool {
 }
 
 impl Inner {
-    /// As [`SignedIn::admit_accepted`]; who was admitted before an error is in `admitted`, and the first acceptance
-    /// that does not verify is returned.
-    pub(crate) async fn admit_accepted(&self, admitted: &mut Admitted) -> Result<Option<Error>> {
+    /// As [`SignedIn::admit_accepted`]; who was admitted before an error is in `admitted`, and the acceptances that do
+    /// not verify are returned.
+    pub(crate) async fn admit_accepted(&self, admitted: &mut Admitted) -> Result<Vec<Refused>> {
         if !self.log().await.is_active_ops(self.profile.user_id) {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let accepted = self.accepted_invites().await?;
         let pending = self.pending_invites(&accepted).await?;
         if pending.is_empty() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         drop(self.ops_log().await?);
-        let (mut done, mut refused) = (Vec::new(), None);
+        let (mut done, mut refused) = (Vec::new(), Vec::new());
         for (invite_id, invite) in pending {
             if self.is_over(&invite).await {
                 done.push(invite_id);
@@ -96,7 +103,7 @@ impl Inner {
                     done.push(invite_id);
                 }
                 Err(error) if error.kind() == ErrorKind::Verification => {
-                    refused.get_or_insert(error.context(&invite.email));
+                    refused.push(Refused { error: error.context(&invite.email), person });
                 }
                 Err(error) => return Err(error),
             }

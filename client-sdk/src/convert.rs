@@ -20,6 +20,7 @@ use sealpost_crypto::{
     share::{OpenShareError, SealError, ShareError, UnshareError},
     size::SizeError,
     vault::{MergeConflict, VaultError},
+    withdraw::WithdrawError,
 };
 
 use crate::error::{Error, ErrorKind};
@@ -67,6 +68,7 @@ verification!(
     ShareError,
     StandingError,
     UnshareError,
+    WithdrawError,
 );
 
 /// What the user gave, rather than what somebody sent.

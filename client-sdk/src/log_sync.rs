@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     caller::Caller,
     device::Device,
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     server::Call,
 };
 
@@ -107,6 +107,9 @@ where
 /// What is still beyond our log after another sync: entries that somebody signed for and the server will not give, or a
 /// state that it never signed.
 pub(crate) fn withheld(error: Error) -> Error {
+    if !is_behind(&error) {
+        return error;
+    }
     match error.code() {
         "log_behind" => Error::verification(
             "log_withheld",
@@ -132,9 +135,10 @@ fn other_way(log: Option<&Log>, page: LogPage, error: Error) -> Error {
     }
 }
 
-/// Whether a record names a log state that ours has not reached.
+/// Whether a record names a log state that ours has not reached. A finding of our own: a server that gives its answers such
+/// a code would have us suspect the record's author.
 pub(crate) fn is_behind(error: &Error) -> bool {
-    matches!(error.code(), "log_behind" | "position_unproven")
+    error.kind() == ErrorKind::Verification && matches!(error.code(), "log_behind" | "position_unproven")
 }
 
 fn extend(log: &mut Option<Log>, entries: &[LogEntry], org_id: OrgId) -> Result<()> {

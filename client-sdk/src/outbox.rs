@@ -3,12 +3,18 @@
 //! claim one place.
 
 use sealpost_api::{
-    batch::{FileShare, FileShareResults, ShareFiles},
-    file::{ShareFile, ShareResults, UnshareFile},
+    batch::{FileShare, FileShareResult, FileShareResults, ShareFiles},
+    file::{ShareFile, ShareResult, ShareResults, UnshareFile},
     problem::Problem,
     routes,
 };
-use sealpost_crypto::{id::FileId, record::RawRecord, share::SealedShare, vault::PairKey};
+use sealpost_crypto::{
+    id::{FileId, UserId},
+    record::{self, RawRecord},
+    records::{Share, ShareContext},
+    share::SealedShare,
+    vault::PairKey,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -62,12 +68,15 @@ impl Inner {
     }
 
     async fn deliver_shares(&self, shares: Vec<FileShare>) -> Result<Vec<Option<Problem>>> {
-        let count = shares.len();
+        let mut asked = Vec::with_capacity(shares.len());
+        for share in &shares {
+            asked.push((share.file_id, recipient(&share.share)?));
+        }
         let request = ShareFiles { shares };
         let answer: Result<FileShareResults> =
             self.caller.post(Call::new(routes::SHARE_FILES, &[]), &request).await;
         let outcome = match answer {
-            Ok(answer) if answer.results.len() != count => Err(undecided()),
+            Ok(FileShareResults { results }) if !results.iter().map(of_what).eq(asked) => Err(undecided()),
             answer => answer.map(|answer| answer.results.into_iter().map(|result| result.problem).collect()),
         };
         if outcome.as_ref().map_or_else(is_decided, |_: &Vec<_>| true) {
@@ -79,12 +88,15 @@ impl Inner {
     async fn post_pair_record(&self, record: Outgoing) -> Result<()> {
         match record {
             Outgoing::Share { file_id, share } => {
+                let recipient = recipient(&share)?;
                 let body = ShareFile { shares: vec![share] };
                 let answer: ShareResults =
                     self.caller.post(Call::new(routes::SHARE, &[&file_id]), &body).await?;
-                match answer.results.into_iter().next() {
-                    Some(result) => result.problem.map_or(Ok(()), |problem| Err(problem.into())),
-                    None => Err(undecided()),
+                match <[ShareResult; 1]>::try_from(answer.results) {
+                    Ok([result]) if result.recipient == recipient => {
+                        result.problem.map_or(Ok(()), |problem| Err(problem.into()))
+                    }
+                    _ => Err(undecided()),
                 }
             }
             Outgoing::Unshare { file_id, record } => {
@@ -93,6 +105,17 @@ impl Inner {
             }
         }
     }
+}
+
+/// Whom a share of ours is to.
+fn recipient(share: &SealedShare) -> Result<UserId> {
+    let share: Share = share.record.claim()?;
+    Ok(record::parse::<ShareContext>(&share.context.0)?.recipient)
+}
+
+/// Which share a result speaks of: the order of the results alone would let the server tell one person's fate as another's.
+fn of_what(result: &FileShareResult) -> (FileId, UserId) {
+    (result.file_id, result.recipient)
 }
 
 /// Whether the server said what became of the record, rather than failing on the way. A record that it refused as

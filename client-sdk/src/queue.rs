@@ -12,10 +12,11 @@ use sealpost_crypto::{
 };
 
 use crate::{
+    deliver::is_shared_already,
     error::{Error, ErrorKind, Result},
     file::OpenFile,
     session::now,
-    share::{Terms, Wish},
+    share::{CANCELLED, Terms, Wish},
     signed_in::{Inner, SignedIn},
 };
 
@@ -156,9 +157,7 @@ impl Inner {
         let wish = Wish { resolve: &resolve, terms: terms(grant), since: Some(nothing_yet) };
         match self.share_to(file, wish).await {
             Ok(_) => Ok(QueueEnd::Shared),
-            Err(error) if matches!(error.code(), "share_cancelled" | "already_shared") => {
-                Ok(QueueEnd::Decided)
-            }
+            Err(error) if is_cancelled(&error) || is_shared_already(&error) => Ok(QueueEnd::Decided),
             // Deleted at this moment.
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(QueueEnd::FileGone),
             Err(error) => Err(error),
@@ -222,5 +221,10 @@ pub(crate) fn queued_share(key: &QueueKey, grant: &QueuedGrant) -> QueuedShare {
 }
 
 fn decided() -> Error {
-    Error::new(ErrorKind::Conflict, "share_cancelled", "the recipient's account has changed meanwhile")
+    Error::new(ErrorKind::Conflict, CANCELLED, "the recipient's account has changed meanwhile")
+}
+
+/// What our own records say. The server's answers are of other kinds, whatever code they have.
+fn is_cancelled(error: &Error) -> bool {
+    error.kind() == ErrorKind::Conflict && error.code() == CANCELLED
 }

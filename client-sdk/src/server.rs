@@ -23,6 +23,8 @@ use crate::{
 
 /// Largest JSON answer that is read, bytes: a page of 1,000 log entries or 100 files is well below.
 const MAX_JSON_ANSWER: usize = 32 * 1024 * 1024;
+/// The longest wait that a person is told of in the server's name, seconds.
+const LONGEST_WAIT_TOLD: u64 = 86_400;
 const PARTIAL_CONTENT: u16 = 206;
 const AUTHORIZATION: &str = "authorization";
 const CONTENT_TYPE: &str = "content-type";
@@ -290,7 +292,8 @@ async fn problem(response: Response) -> Error {
 fn from_problem(problem: Problem, retry_after: Option<u64>) -> Error {
     let error = Error::from(problem);
     match retry_after {
-        Some(seconds) if error.kind() == ErrorKind::TooManyAttempts => {
+        // Nobody is told to wait for years: only to be shown to people, never obeyed.
+        Some(seconds) if error.kind() == ErrorKind::TooManyAttempts && seconds <= LONGEST_WAIT_TOLD => {
             error.with_hint(format!("Wait {seconds} seconds, then try again."))
         }
         _ => error,

@@ -14,6 +14,7 @@ use sealpost_crypto::{
 
 use crate::{
     contention::Contention,
+    deliver::is_shared_already,
     directory::Directory,
     error::{Error, ErrorKind, Result},
     file::{Claimed, OpenFile},
@@ -230,6 +231,10 @@ impl Inner {
                 Err(error) if error.code() == "pair_conflict" => {
                     races.lost("pair_conflict", OTHERS_SHARE).await?
                 }
+                Err(error) if is_shared_already(&error) => {
+                    let (_, pair) = self.newest_sent_pair(&|_| Ok(recipient)).await?;
+                    return Err(if pair.live(file.file_id()).is_some() { error } else { unproven() });
+                }
                 Err(error) => return Err(error),
             }
             since = Some(pair);
@@ -280,14 +285,24 @@ pub(crate) fn check_terms(terms: &Terms) -> Result<()> {
     Ok(())
 }
 
+/// That a file is shared already, our own records say, or nobody.
+pub(crate) fn unproven() -> Error {
+    Error::verification(
+        "share_unproven",
+        "the server says that the file is shared with them already, and does not show the share",
+    )
+}
+
 pub(crate) fn too_many_conflicts() -> Error {
     Error::new(ErrorKind::Conflict, "pair_conflict", OTHERS_SHARE).with_hint("Run the same command again.")
 }
 
+/// Code of a share that the owner has decided against on another device, or whose recipient has changed.
+pub(crate) const CANCELLED: &str = "share_cancelled";
 /// Why a race for a place in a pair was lost too often.
 pub(crate) const OTHERS_SHARE: &str = "other devices keep sharing with the same person";
 fn cancelled() -> Error {
     let message = "another device of yours ended the share of this file at the same moment";
-    Error::new(ErrorKind::Conflict, "share_cancelled", message)
+    Error::new(ErrorKind::Conflict, CANCELLED, message)
         .with_hint("Nothing was shared. If it is still wanted, run the same command again.")
 }

@@ -9,9 +9,10 @@ use sealpost_crypto::{
 use tokio::task::yield_now;
 
 use crate::{
+    deliver::is_shared_already,
     error::{Error, Result},
     file::OpenFile,
-    share::{ATTEMPTS, Terms, too_many_conflicts},
+    share::{ATTEMPTS, Terms, too_many_conflicts, unproven},
     signed_in::Inner,
 };
 
@@ -38,6 +39,18 @@ pub(crate) struct Wanted<'a> {
 /// Histories of what we shared with people, as far as they are signed.
 type Pairs = BTreeMap<UserId, PairState>;
 
+/// Of shares that the server calls made already, those that our own records don't have.
+fn refute(wanted: &[Wanted<'_>], pairs: &Pairs, outcomes: &mut [Option<Result<UserId>>]) {
+    for (share, outcome) in wanted.iter().zip(outcomes) {
+        let is_missing = |pair: &PairState| pair.live(share.file.manifest.get().file_id).is_none();
+        if matches!(outcome, Some(Err(error)) if is_shared_already(error))
+            && pairs.get(&share.recipient).is_some_and(is_missing)
+        {
+            *outcome = Some(Err(unproven()));
+        }
+    }
+}
+
 impl Inner {
     /// Makes all shares; what became of each. When another of our records took a place, or one share was refused and
     /// the places after it moved: sync, sign for the next places.
@@ -55,6 +68,7 @@ impl Inner {
             for recipient in std::mem::take(&mut unsettled) {
                 pairs.insert(recipient, self.sent_pair(&log, recipient).await?);
             }
+            refute(wanted, &pairs, &mut outcomes);
             let open: Vec<usize> = (0..wanted.len()).filter(|at| outcomes[*at].is_none()).collect();
             for group in open.chunks(MAX_SHARES_PER_REQUEST) {
                 self.share_group(&log, &mut pairs, wanted, group, &mut outcomes, &mut unsettled).await?;

@@ -98,7 +98,8 @@ impl Drop for Sink {
     }
 }
 
-/// A new file that nobody else can read, or the regular file of ours that stands there; never through a link.
+/// A new file that nobody else can read, or the one that an interrupted run of ours left there; never through a link. In a
+/// folder that others may write to, they could have put a file of theirs there, to read what is written into it.
 async fn open_private(temporary: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
@@ -107,10 +108,11 @@ async fn open_private(temporary: &Path) -> io::Result<File> {
     match fs::symlink_metadata(temporary).await {
         Ok(metadata) if metadata.is_file() => {
             let file = options.open(temporary).await?;
-            if is_same_file(&metadata, &file.metadata().await?) {
+            let opened = file.metadata().await?;
+            if is_same_file(&metadata, &opened) && is_as_ours(access(&opened), made_here(temporary).await?) {
                 Ok(file)
             } else {
-                Err(io::ErrorKind::Other.into())
+                Err(foreign(temporary))
             }
         }
         Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
@@ -127,6 +129,47 @@ fn is_same_file(seen: &std::fs::Metadata, opened: &std::fs::Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_same_file(_: &std::fs::Metadata, opened: &std::fs::Metadata) -> bool {
     opened.is_file()
+}
+
+/// Whose a file is, and who may do what with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Access {
+    owner: u32,
+    mode: u32,
+}
+
+#[cfg(unix)]
+fn access(file: &std::fs::Metadata) -> Access {
+    use std::os::unix::fs::MetadataExt;
+    Access { owner: file.uid(), mode: file.mode() }
+}
+
+/// Elsewhere nothing is known of it.
+#[cfg(not(unix))]
+fn access(_: &std::fs::Metadata) -> Access {
+    Access { owner: 0, mode: 0 }
+}
+
+/// Of a private file that is made now in the same folder: what it gets depends on the file system, too.
+async fn made_here(temporary: &Path) -> io::Result<Access> {
+    let folder = temporary.parent().unwrap_or(Path::new(".")).to_owned();
+    // One with a name: those without are made for everybody.
+    let making =
+        tokio::task::spawn_blocking(move || tempfile::NamedTempFile::new_in(folder)?.as_file().metadata());
+    making.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into())).map(|made| access(&made))
+}
+
+/// Whether a file belongs to whom our files do, and lets in nobody whom they don't.
+fn is_as_ours(file: Access, ours: Access) -> bool {
+    const OTHERS: u32 = 0o077;
+    file.owner == ours.owner && file.mode & OTHERS & !ours.mode == 0
+}
+
+fn foreign(temporary: &Path) -> io::Error {
+    io::Error::other(format!(
+        "{} is not a file of this program, or others have access to it",
+        temporary.display()
+    ))
 }
 
 async fn lock(file: File, destination: &Path) -> Result<File> {
@@ -234,6 +277,30 @@ mod tests {
         let (sink, _file) = Sink::open(&path, Overwrite::Never, FILE, 1).await.unwrap();
         sink.discard().await;
         assert_eq!(names(folder.path()), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_temporary_file_that_others_have_access_to_is_not_written_to() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let (path, temporary) =
+            (folder.path().join("a"), folder.path().join(format!(".sealpost-{FILE}-1.part")));
+        for mode in [0o666, 0o640, 0o604, 0o620] {
+            std::fs::write(&temporary, "").unwrap();
+            std::fs::set_permissions(&temporary, std::fs::Permissions::from_mode(mode)).unwrap();
+            let error = Sink::open(&path, Overwrite::Never, FILE, 1).await.err().unwrap();
+            assert_eq!((error.kind(), error.code()), (ErrorKind::LocalFile, "destination_unwritable"));
+            assert!(error.to_string().contains("others have access"), "{error}");
+            std::fs::remove_file(&temporary).unwrap();
+        }
+        let ours = made_here(&temporary).await.unwrap();
+        assert!(is_as_ours(ours, ours));
+        assert!(
+            !is_as_ours(Access { owner: ours.owner + 1, ..ours }, ours),
+            "a stranger's, whatever its permissions"
+        );
+        write(&path, Overwrite::Never, "one").await.unwrap();
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use std::{collections::HashSet, convert::Infallible, time::Duration};
 use sealpost_crypto::id::UserId;
 
 use crate::{
-    admit::{Admitted, Certified},
+    admit::{Admitted, Certified, Refused},
     error::{Error, ErrorKind, Result},
     queue::Settled,
     retry::jittered,
@@ -22,6 +22,14 @@ pub enum WatchEvent {
     Certified(Certified),
     /// Somebody has accepted and waits until twelve words were compared ([`SignedIn::confirmation`]). Said once.
     Waiting(Certified),
+    /// Whoever answered an invite of ours does not hold what its code gives, or the server has changed the answer: not
+    /// admitted. Said once for each of them.
+    Refused {
+        /// Who was invited.
+        person: Certified,
+        /// What does not verify.
+        error: Error,
+    },
     /// A queued share was completed or dropped.
     Settled(Settled),
     /// The server can't be reached, or has failed: tried again after this long.
@@ -37,7 +45,10 @@ pub enum WatchEvent {
 
 /// What somebody who watches has been told before.
 #[derive(Default)]
-struct Told(HashSet<UserId>);
+struct Told {
+    waiting: HashSet<UserId>,
+    refused: HashSet<UserId>,
+}
 
 impl SignedIn {
     /// One look: admits who accepted an invite of ours and waits for no words, and completes queued shares. `report`
@@ -47,20 +58,23 @@ impl SignedIn {
     /// [`ErrorKind::Verification`] if an acceptance or a queued share does not verify, after all others were looked
     /// at; [`ErrorKind::Forbidden`] for Clients.
     pub async fn watch_once(&self, mut report: impl FnMut(WatchEvent)) -> Result<()> {
-        self.look(&mut Told::default(), &mut report).await
+        let refused = self.look(&mut Told::default(), &mut report).await?;
+        refused.map_or(Ok(()), Err)
     }
 
     /// Looks again and again, with a pause of at most `pause` in between, until something happens that does not pass
     /// by itself. What passes (the network, a server that restarts) is waited for, longer each time, and reported
-    /// when it begins and ends. Dropping the future stops it, at any point, and loses nothing.
+    /// when it begins and ends. An acceptance that does not verify is reported and does not end it: else any invitee could
+    /// keep all others out. Dropping the future stops it, at any point, and loses nothing.
     ///
     /// # Errors
-    /// As [`SignedIn::watch_once`]; what ends a session for good, too.
+    /// [`ErrorKind::Verification`] if the log, the vault or a queued share does not verify; [`ErrorKind::Forbidden`] for
+    /// Clients; what ends a session for good, too.
     pub async fn watch(&self, pause: Duration, mut report: impl FnMut(WatchEvent)) -> Result<Infallible> {
         let (mut told, mut offline) = (Told::default(), 0);
         loop {
             match self.look(&mut told, &mut report).await {
-                Ok(()) => {
+                Ok(_) => {
                     if offline > 0 {
                         report(WatchEvent::Online);
                     }
@@ -80,7 +94,8 @@ impl SignedIn {
         }
     }
 
-    async fn look(&self, told: &mut Told, report: &mut impl FnMut(WatchEvent)) -> Result<()> {
+    /// Gives the first acceptance that does not verify.
+    async fn look(&self, told: &mut Told, report: &mut impl FnMut(WatchEvent)) -> Result<Option<Error>> {
         let inner = &self.inner;
         drop(inner.ops_log().await?);
         // Another device may have queued something, or invited somebody.
@@ -88,12 +103,15 @@ impl SignedIn {
         let (mut admitted, mut settled) = (Admitted::default(), Vec::new());
         let admitting = inner.admit_accepted(&mut admitted).await;
         admitted.certified.into_iter().for_each(|person| report(WatchEvent::Certified(person)));
-        let news = admitted.waiting.into_iter().filter(|person| told.0.insert(person.user_id));
+        let news = admitted.waiting.into_iter().filter(|person| told.waiting.insert(person.user_id));
         news.for_each(|person| report(WatchEvent::Waiting(person)));
-        let stranger = admitting?;
+        let refused = admitting?;
+        let first = refused.first().map(|refused| refused.error.clone());
+        let news = refused.into_iter().filter(|refused| told.refused.insert(refused.person.user_id));
+        news.for_each(|Refused { person, error }| report(WatchEvent::Refused { person, error }));
         let completing = inner.complete_queued(&mut settled).await;
         settled.into_iter().for_each(|settled| report(WatchEvent::Settled(settled)));
-        stranger.or(completing?).map_or(Ok(()), Err)
+        completing?.map_or(Ok(first), Err)
     }
 }
 

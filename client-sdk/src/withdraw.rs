@@ -10,8 +10,8 @@ use sealpost_crypto::{
     id::{FileId, UserId},
     log::Log,
     record::parse,
-    records::{Manifest, Share, ShareContext, Withdraw},
-    withdraw,
+    records::{Manifest, Role, Share, ShareContext, Withdraw},
+    withdraw::{self, WithdrawError},
 };
 
 use crate::{
@@ -126,6 +126,11 @@ fn left_file(log: &Log, directory: &Directory, owner: UserId, view: &LeftFileVie
     let shares = view.shares.iter().map(|share| left_share(log, directory, owner, view.file_id, share));
     let withdrawn_by = view.withdrawal.clone().map(|record| {
         let record = log.verify_authored::<Withdraw>(record).map_err(invalid)?;
+        // Who shows a Client's signature here, or the owner's, would have us leave the file in circulation.
+        let is_ops = log.member(record.signer).is_some_and(|member| member.role == Role::Ops);
+        if !is_ops || record.signer == owner {
+            return Err(WithdrawError::NotActiveOps.into());
+        }
         if record.file_id == view.file_id { known(directory, record.signer) } else { Err(other_file()) }
     });
     Ok(LeftFile {

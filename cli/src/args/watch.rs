@@ -20,7 +20,8 @@ them. It needs no person: a session that has ended is renewed by the account's k
 It waits while the network or the server is away, longer each time, and goes on. Who must compare twelve words
 (--confirm, --role ops, --replace) is named and never admitted here.
 
-Ends with 0 on SIGTERM, with 130 on Ctrl-C, with 7 when something does not verify, otherwise as other commands do.";
+An answer to an invite that does not verify is named once and admits nobody; watching goes on. Ends with 0 on SIGTERM,
+with 130 on Ctrl-C, with 7 when anything else does not verify, otherwise as other commands do.";
 
 /// `sealpost watch`
 #[derive(Debug, Args)]

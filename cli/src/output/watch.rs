@@ -11,7 +11,7 @@ use crate::{failure::Failure, printer::Show, text, time};
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct WatchLine {
     /// `watching`, once at the start; `certified`: somebody was admitted; `waiting`: somebody has joined and waits for
-    /// `sealpost confirm`; `shared`: a queued share was completed; `dropped`: one will not be; `offline` and
+    /// `sealpost confirm`; `refused`: an answer to an invite does not verify, and nobody was admitted by it; `shared`: a queued share was completed; `dropped`: one will not be; `offline` and
     /// `online`: the server does not answer, and answers again.
     pub event: String,
     /// When.
@@ -27,7 +27,7 @@ pub struct WatchLine {
     /// Why a queued share was dropped: `expired`; `file_gone`; `other_person`: they were admitted under another address
     /// or name; `account_ended`; `decided`: shared or taken back by another way.
     pub reason: Option<String>,
-    /// With `offline`: why.
+    /// With `offline` and `refused`: why.
     pub error: Option<ItemError>,
     /// With `offline`: seconds until the next try, at most.
     pub retry_in: Option<u64>,
@@ -77,6 +77,10 @@ impl WatchLine {
         }
     }
 
+    fn error(&self) -> String {
+        self.error.as_ref().map(|error| text::safe(&error.message)).unwrap_or_default()
+    }
+
     fn why(&self) -> &'static str {
         match self.reason.as_deref() {
             Some("expired") => "its time has run out",
@@ -93,6 +97,10 @@ impl From<WatchEvent> for WatchLine {
         match event {
             WatchEvent::Certified(person) => Self::about("certified", person),
             WatchEvent::Waiting(person) => Self::about("waiting", person),
+            WatchEvent::Refused { person, error } => {
+                let error = Some(ItemError::from(&Failure::from(error)));
+                Self { error, ..Self::about("refused", person) }
+            }
             WatchEvent::Settled(settled) => Self::settled(settled),
             WatchEvent::Offline { error, wait } => {
                 let error = Some(ItemError::from(&Failure::from(error)));
@@ -113,10 +121,8 @@ impl Show for WatchLine {
             "waiting" => format!("{email} has joined and waits for you: sealpost confirm {email}"),
             "shared" => format!("Shared {file} with {email}, as queued."),
             "dropped" => format!("Not shared with {email}: {file}: {}.", self.why()),
-            "offline" => {
-                let message = self.error.as_ref().map(|error| text::safe(&error.message));
-                format!("The server does not answer ({}); trying again.", message.unwrap_or_default())
-            }
+            "refused" => format!("Not admitted: {}.", self.error()),
+            "offline" => format!("The server does not answer ({}); trying again.", self.error()),
             _ => "The server answers again.".to_owned(),
         };
         line + "\n"

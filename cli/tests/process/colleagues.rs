@@ -18,13 +18,14 @@ fn words(account: &Value) -> String {
 }
 
 /// A running `watch --json`, ended with this value.
-struct Watch {
+pub struct Watch {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Watch {
-    fn begin(home: &Home) -> Self {
+    /// Begins to watch.
+    pub fn begin(home: &Home) -> Self {
         let mut command = home.command(&["watch", "--interval", "5s", "--json"]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -35,7 +36,7 @@ impl Watch {
 
     /// The next line, which tells of this event.
     #[track_caller]
-    fn next(&mut self, event: &str) -> Value {
+    pub fn next(&mut self, event: &str) -> Value {
         let line = self.lines.next().expect("it has ended").unwrap();
         let line: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(text(&line, "event"), event, "{line}");

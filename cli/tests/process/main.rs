@@ -1,6 +1,7 @@
 //! The command line as scripts and people see it: whole processes, real servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code fails by panicking")]
 
+mod attacks;
 mod bad_input;
 mod colleagues;
 mod contract;

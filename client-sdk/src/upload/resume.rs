@@ -143,6 +143,7 @@ impl Inner {
     async fn upload_on_disk(&self, file: OnDisk<'_>, report: OnProgress<'_>) -> Result<Uploaded> {
         let Announced { journal, fresh, metadata, state } = self.announce(&file).await?;
         let journal = if state == FileState::Live {
+            self.check_arrived(&fresh).await?;
             journal
         } else {
             let (journal, digests) = self.send_missing(file.path, &fresh, journal, report).await?;
@@ -169,6 +170,20 @@ impl Inner {
                 let (fresh, metadata, state) = self.announce_as(&journal, &file.what).await?;
                 Ok(Announced { journal, fresh, metadata, state })
             }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// That an upload is complete already is not the server's to say: it shows what we signed and wrapped to ourselves then.
+    async fn check_arrived(&self, fresh: &Fresh) -> Result<()> {
+        let unproven = || {
+            let message = "the server says that the file is uploaded already, and does not show it";
+            Error::verification("upload_unproven", message)
+        };
+        match self.newest_own_file(fresh.place.file_id).await {
+            Ok(file) if file.version() == fresh.place.version && file.file_key == fresh.file_key => Ok(()),
+            Ok(_) => Err(unproven()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(unproven()),
             Err(error) => Err(error),
         }
     }

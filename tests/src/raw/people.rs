@@ -306,20 +306,26 @@ impl Invitation {
 
     /// Accepts with a password that [`super::SignIn`] can use; a pending account.
     pub async fn accept_with(&self, password: &str) -> Person {
+        self.accept_as(AccountSeed::random(), password).await
+    }
+
+    /// The same by somebody who has this seed already.
+    pub async fn accept_as(&self, seed: AccountSeed, password: &str) -> Person {
         let input = OpaqueInput::derive(&Password::new(password.to_owned()).unwrap(), None);
         let (request, state) = ClientRegistration::start(input).unwrap();
         let challenge = self.register(&request).await;
         let identifiers = Identifiers::new(&self.email(), &self.offer.org_id);
         let registered = state.finish(&challenge.response.0, &identifiers).unwrap();
-        let (seed, request) = self.acceptance_of(challenge.nonce, registered.record.to_vec());
+        let request = self.acceptance_of(&seed, challenge.nonce, registered.record.to_vec());
         let answer = self.send_acceptance(&request).await;
         self.joined(seed, answer.json())
     }
 
     /// ACCEPT by fresh keys and all that goes with it, without sending it.
     pub async fn acceptance(&self) -> (AccountSeed, AcceptInvite) {
-        let challenge = self.register(&BASE_POINT).await;
-        self.acceptance_of(challenge.nonce, no_password())
+        let (seed, challenge) = (AccountSeed::random(), self.register(&BASE_POINT).await);
+        let request = self.acceptance_of(&seed, challenge.nonce, no_password());
+        (seed, request)
     }
 
     async fn register(&self, request: &[u8]) -> RegisterChallenge {
@@ -327,9 +333,8 @@ impl Invitation {
         self.api.call(&routes::INVITE_REGISTER, &[&self.id()], &register).await.json()
     }
 
-    fn acceptance_of(&self, nonce: Digest, opaque_record: Vec<u8>) -> (AccountSeed, AcceptInvite) {
-        let seed = AccountSeed::random();
-        let keys = AccountKeys::derive(&seed);
+    fn acceptance_of(&self, seed: &AccountSeed, nonce: Digest, opaque_record: Vec<u8>) -> AcceptInvite {
+        let keys = AccountKeys::derive(seed);
         let bundle = sign_bundle(&keys, self.offer.org_id, self.offer.user_id);
         let accept = Accept {
             org_id: self.offer.org_id,
@@ -337,12 +342,11 @@ impl Invitation {
             signer_bundle: bundle.id(),
             offer: self.offer.id(),
         };
-        let request = AcceptInvite {
+        AcceptInvite {
             accept: Signed::sign(accept, &keys.signing).unwrap().into_raw(),
             mac: Digest::random(),
-            registration: registration(&seed, &keys, &bundle, nonce, self.offer.account_key, opaque_record),
-        };
-        (seed, request)
+            registration: registration(seed, &keys, &bundle, nonce, self.offer.account_key, opaque_record),
+        }
     }
 
     /// Sends ACCEPT.

@@ -85,7 +85,7 @@ on_both_databases! {
         assert!(!watching.task.is_finished());
     }
 
-    async fn what_does_not_verify_ends_it(server: TestServer) {
+    async fn an_answer_that_does_not_verify_is_told_once_and_ends_nothing(server: TestServer) {
         let evil = Adversary::before(&server).await;
         let ops = sdk::found_at(&server, &evil.url()).await;
         let code = ops.invite(BOB).await;
@@ -102,12 +102,24 @@ on_both_databases! {
         let mut watching = Watching::begin(&ops);
         // The other one is admitted all the same.
         assert!(matches!(watching.next().await, WatchEvent::Certified(person) if person.email == "carol@example.com"));
-        let ended = tokio::time::timeout(PATIENCE, &mut watching.task).await.unwrap().unwrap();
-        assert_eq!((ended.kind(), ended.code()), (ErrorKind::Verification, "accept_mac"));
+        let WatchEvent::Refused { person, error } = watching.next().await else { panic!("not told") };
+        assert_eq!((&*person.email, error.kind(), error.code()), (BOB, ErrorKind::Verification, "accept_mac"));
+        let once = ops.me.watch_once(|_| ()).await.unwrap_err();
+        assert_eq!((once.kind(), once.code()), (ErrorKind::Verification, "accept_mac"));
         evil.repent();
-        let mut seen = Vec::new();
-        ops.me.watch_once(|event| seen.push(event)).await.unwrap();
-        assert!(matches!(&seen[..], [WatchEvent::Certified(person)] if person.email == BOB), "{seen:?}");
+        assert!(matches!(watching.next().await, WatchEvent::Certified(person) if person.email == BOB));
+        assert!(!watching.task.is_finished());
+    }
+
+    async fn a_log_that_does_not_verify_ends_it(server: TestServer) {
+        let evil = Adversary::before(&server).await;
+        let ops = sdk::found_at(&server, &evil.url()).await;
+        evil.json(routes::LOG, |page| page["checkpoint"]["payload"] = "e30".into());
+        let mut watching = Watching::begin(&ops);
+        let ended = tokio::time::timeout(PATIENCE, &mut watching.task).await.unwrap().unwrap();
+        assert_eq!(ended.kind(), ErrorKind::Verification);
+        evil.repent();
+        ops.me.watch_once(|_| ()).await.unwrap();
     }
 
     async fn clients_have_nothing_to_watch(server: TestServer) {

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code fails by panicking")]
 
 mod accounts;
+mod answers;
 mod colleagues;
 mod content;
 mod forks;
@@ -16,3 +17,6 @@ mod memberships;
 mod pairs;
 mod scene;
 mod sharing;
+mod sign_in;
+mod statements;
+mod unattended;

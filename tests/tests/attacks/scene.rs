@@ -80,11 +80,13 @@ impl Scene {
         serde_json::from_slice(&seen.last().expect("the server was asked").answered.body).expect("JSON")
     }
 
-    fn folder(&self) -> PathBuf {
+    /// Where downloads go.
+    pub fn folder(&self) -> PathBuf {
         self.server.scratch().join("received")
     }
 
-    async fn fetch(&self) -> Result<(), Error> {
+    /// The client downloads.
+    pub async fn fetch(&self) -> Result<(), Error> {
         std::fs::create_dir_all(self.folder()).expect("a folder");
         let download = self.client.me.download(self.file).await?;
         download.to_path(&self.folder().join("file"), Overwrite::Never, &|_| {}).await.map(drop)
