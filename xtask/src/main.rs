@@ -2,12 +2,14 @@
 //!
 //! `cargo xtask test [-- ARGUMENTS FOR CARGO TEST]` runs every test of the workspace against a throw-away
 //! Postgres, which is removed again, and with a Python environment, which stays in the target folder. Examples: `cargo xtask test`, `cargo xtask test -- login`,
-//! `cargo xtask test -- -p sealpost-server --lib`.
+//! `cargo xtask test -- -p sealpost-server --lib`. It ends with the attack catalogue's rows and what came of them.
 //!
-//! `cargo xtask docs` writes `docs/cli.md` anew from the program, and `docs/openapi.json` from the route table.
+//! `cargo xtask docs` writes `docs/cli.md` anew from the program, `docs/openapi.json` from the route table, and
+//! `docs/attacks.md` from the list of attacks.
 //!
 //! `cargo xtask bench [MIB]` measures a file of 1,024 MiB, or as many as named, up and down over loopback.
 
+mod attacks;
 mod bench;
 mod cleanup;
 mod keyring;
@@ -16,14 +18,16 @@ mod python;
 
 use std::{
     env, fs,
+    io::{self, BufRead, BufReader, Write},
     os::unix::process::CommandExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, ExitCode, ExitStatus, Stdio},
+    thread::{self, JoinHandle},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
-use crate::{cleanup::Cleanup, postgres::Postgres};
+use crate::{attacks::Results, cleanup::Cleanup, postgres::Postgres};
 
 /// Where tests find their Postgres: a URL of a role that may create databases.
 const TEST_POSTGRES: &str = "SEALPOST_TEST_POSTGRES";
@@ -58,9 +62,13 @@ fn test(extra: Vec<String>) -> Result<ExitCode> {
     if !extra.iter().any(|argument| matches!(argument.as_str(), "-p" | "--package")) {
         cargo.arg("--workspace");
     }
+    let whole = extra.is_empty();
     cargo.args(extra).env(TEST_POSTGRES, postgres.url()).env(TEST_PYTHON, python).env("TMPDIR", &scratch);
-    let status = run_in_group(&mut cargo, &mut cleanup)?;
+    let (status, printed) = run_in_group(&mut cargo, &mut cleanup)?;
     cleanup.finish()?;
+    let results = printed.join().map_err(|_| anyhow!("what the tests printed could not be read"))??;
+    io::stdout().write_all(results.table().as_bytes())?;
+    ensure!(!whole || !status.success() || results.all_hold(), "a row of the attack catalogue was not tried");
     Ok(exit_code(status))
 }
 
@@ -77,27 +85,48 @@ fn cargo() -> Command {
     cargo
 }
 
-/// The program and its interface describe themselves.
+/// The program, its interface and its tests describe themselves.
 fn docs() -> Result<()> {
+    fs::write(docs_folder()?.join("attacks.md"), attacks::page())?;
     write_docs("openapi.json", &["--package", "sealpost-api", "--example", "openapi"])?;
     write_docs("cli.md", &["--package", "sealpost", "--", "reference"])
 }
 
 /// Writes what a program of the workspace prints.
 fn write_docs(name: &str, program: &[&str]) -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent folder")?;
     let mut cargo = cargo();
     cargo.args(["run", "--quiet", "--locked"]).args(program);
     let output = cargo.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
     ensure!(output.status.success(), "`cargo run {}` failed", program.join(" "));
-    Ok(fs::write(root.join("docs").join(name), output.stdout)?)
+    Ok(fs::write(docs_folder()?.join(name), output.stdout)?)
 }
 
-/// Runs `command` in a process group of its own, so that the cleaner can end whatever it has left running.
-fn run_in_group(command: &mut Command, cleanup: &mut Cleanup) -> Result<ExitStatus> {
-    let mut child = command.process_group(0).spawn().context("cannot run cargo")?;
+fn docs_folder() -> Result<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent folder")?;
+    Ok(root.join("docs"))
+}
+
+/// What is read while tests run, until everybody who could print has ended.
+type Printed = JoinHandle<io::Result<Results>>;
+
+/// Runs `command` in a process group of its own, so that the cleaner can end whatever it has left running. What it prints is
+/// passed on, and read for results.
+fn run_in_group(command: &mut Command, cleanup: &mut Cleanup) -> Result<(ExitStatus, Printed)> {
+    let mut child = command.process_group(0).stdout(Stdio::piped()).spawn().context("cannot run cargo")?;
     cleanup.end_group_too(child.id())?;
-    Ok(child.wait()?)
+    let stdout = child.stdout.take().context("cargo has no standard output")?;
+    let printed = thread::spawn(move || pass_on(BufReader::new(stdout)));
+    Ok((child.wait()?, printed))
+}
+
+fn pass_on(mut printed: impl BufRead) -> io::Result<Results> {
+    let (mut results, mut line) = (Results::default(), Vec::new());
+    while printed.read_until(b'\n', &mut line)? > 0 {
+        io::stdout().write_all(&line)?;
+        results.read(&String::from_utf8_lossy(&line));
+        line.clear();
+    }
+    Ok(results)
 }
 
 fn exit_code(status: ExitStatus) -> ExitCode {
