@@ -2,6 +2,7 @@
 
 use sealpost_api::problem::Problem;
 use sealpost_tests::adversary::Asked;
+use serde_json::Value;
 
 use crate::{
     lab::{self, Lab},
@@ -20,12 +21,35 @@ pub(crate) fn body(bytes: &[u8]) {
     });
 }
 
-async fn send(lab: &Lab, asked: &Asked, who: u8, path: &[u8], body: Vec<u8>) {
+/// Input: files or shares, as whom, edits of the body. What is taken is answered item by item, in order.
+pub(crate) fn batch(bytes: &[u8]) {
+    lab::with(|lab| {
+        let mut input = Input::new(bytes);
+        let asked = &lab.batches[usize::from(input.byte()) % lab.batches.len()].asked;
+        let who = input.byte();
+        let body = patch(&asked.body, &mut input);
+        let honest = body == asked.body && who % 4 == 1;
+        let answered = lab.runtime.block_on(send(lab, asked, who, asked.path.as_bytes(), body.clone()));
+        let Some(answer) = answered else { return assert!(!honest, "the same request again was refused") };
+        let (body, answer): (Value, Value) =
+            (serde_json::from_slice(&body).unwrap(), serde_json::from_slice(&answer).unwrap());
+        let items = body["files"].as_array().or(body["shares"].as_array()).unwrap();
+        let results = answer["results"].as_array().unwrap();
+        assert_eq!(items.len(), results.len(), "an item without an answer");
+        for (item, result) in items.iter().zip(results) {
+            assert_eq!(item["file_id"], result["file_id"], "answers in another order");
+            assert!(!honest || result["problem"].is_null(), "the same item again was refused: {result}");
+        }
+    });
+}
+
+/// The body of a successful answer.
+async fn send(lab: &Lab, asked: &Asked, who: u8, path: &[u8], body: Vec<u8>) -> Option<Vec<u8>> {
     // Bytes that no client can put into a path are left out.
     let path: String =
         path.iter().filter(|byte| byte.is_ascii_graphic()).map(|byte| char::from(*byte)).collect();
     let path = path.trim_start_matches('/');
-    let Ok(url) = reqwest::Url::parse(&format!("{}/{path}", lab.server.url())) else { return };
+    let url = reqwest::Url::parse(&format!("{}/{path}", lab.server.url())).ok()?;
     let mut headers = asked.headers.clone();
     for name in ["host", "content-length", "authorization"] {
         headers.remove(name);
@@ -50,4 +74,5 @@ async fn send(lab: &Lab, asked: &Asked, who: u8, path: &[u8], body: Vec<u8>) {
         let problem: Problem = serde_json::from_slice(&bytes).expect("an error that is no problem document");
         assert_eq!(problem.status, status.as_u16());
     }
+    status.is_success().then(|| bytes.to_vec())
 }

@@ -1,8 +1,12 @@
 //! A real server with an organisation and a delivered file, and what its clients said and heard on the way.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    ops::ControlFlow,
+    sync::{Mutex, PoisonError},
+};
 
-use sealpost_client::{FileId, Terms};
+use sealpost_api::routes;
+use sealpost_client::{Again, Delivery, Error, FileId, Sent, Terms};
 use sealpost_tests::{
     Backend, TestServer,
     adversary::{Adversary, Exchange},
@@ -27,6 +31,8 @@ pub(crate) struct Lab {
     pub(crate) file: FileId,
     /// Every request of the story, in order.
     pub(crate) story: Vec<Exchange>,
+    /// The two requests for many files and many shares that followed it.
+    pub(crate) batches: Vec<Exchange>,
     runs: u32,
 }
 
@@ -62,13 +68,23 @@ pub(crate) fn token(device: &Device) -> String {
 impl Lab {
     fn open() -> Self {
         let runtime = Runtime::new().unwrap();
-        let (server, ops, client, file, story) = runtime.block_on(tell());
-        Self { runtime, server, http: reqwest::Client::new(), ops, client, file, story, runs: 0 }
+        let Told { server, ops, client, file, story, batches } = runtime.block_on(tell());
+        Self { runtime, server, http: reqwest::Client::new(), ops, client, file, story, batches, runs: 0 }
     }
 }
 
+/// What [`tell`] leaves.
+struct Told {
+    server: TestServer,
+    ops: Device,
+    client: Device,
+    file: FileId,
+    story: Vec<Exchange>,
+    batches: Vec<Exchange>,
+}
+
 /// A delivery with everything that clients ask a server, through a proxy that writes it down.
-async fn tell() -> (TestServer, Device, Device, FileId, Vec<Exchange>) {
+async fn tell() -> Told {
     let server = TestServer::start(Backend::SQLITE_FOLDER).await;
     let proxy = Adversary::before(&server).await;
     let ops = sdk::found_at(&server, &proxy.url()).await;
@@ -83,7 +99,30 @@ async fn tell() -> (TestServer, Device, Device, FileId, Vec<Exchange>) {
     ops.me.unshare(file, &client.email).await.unwrap();
     ops.share(file, &client, terms).await.unwrap();
     let story = proxy.seen();
+    let batches = many(&server, &proxy, &ops, &client).await;
     // From here on they talk to the server itself, on devices of their own.
     let (ops, client) = (ops.other_device(&server.url()).await, client.other_device(&server.url()).await);
-    (server, ops, client, file, story)
+    Told { server, ops, client, file, story, batches }
+}
+
+/// Several small files to one person, in two requests.
+async fn many(server: &TestServer, proxy: &Adversary, ops: &Device, client: &Device) -> Vec<Exchange> {
+    proxy.forget();
+    let recipients = vec![(client.email.clone(), Terms::default())];
+    let files: Vec<Delivery> = ["one", "two", "three"]
+        .map(|name| {
+            let path = server.scratch().join(name);
+            std::fs::write(&path, name).unwrap();
+            Delivery { path, note: String::new(), recipients: recipients.clone() }
+        })
+        .to_vec();
+    let done = &mut |_, sent: Result<Sent, Error>| {
+        sent.unwrap();
+        ControlFlow::Continue(())
+    };
+    ops.me.upload_many(&files, Again::Refuse, &|_| {}, done).await.unwrap();
+    let seen = [routes::CREATE_FILES, routes::SHARE_FILES].map(|route| proxy.seen_of(route));
+    let seen: Vec<Exchange> = seen.into_iter().flatten().collect();
+    assert_eq!(seen.len(), 2);
+    seen
 }

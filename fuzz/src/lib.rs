@@ -17,10 +17,12 @@ mod answers;
 mod bodies;
 mod chain;
 mod delivery;
+mod invites;
 mod lab;
 mod messages;
 mod passwords;
 pub mod patch;
+mod proofs;
 mod records;
 mod sealed;
 mod texts;
@@ -42,12 +44,17 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("part_stream", sealed::part_stream),
     ("vault", sealed::vault),
     ("metadata", sealed::metadata),
+    ("offer", invites::offered),
+    ("accept", invites::accepted),
+    ("evidence", proofs::evidence),
+    ("fork", proofs::fork),
     ("invite_code", texts::invite_code),
     ("text", texts::text),
     ("opaque", passwords::opaque),
     ("message", messages::message),
     ("http_answer", answers::answer),
     ("http_body", bodies::body),
+    ("batch", bodies::batch),
 ];
 
 /// Runs the target of that name.

@@ -53,6 +53,11 @@ pub(crate) fn seed(number: u8) -> AccountSeed {
     AccountSeed::take(&mut [number; 32])
 }
 
+/// The key under which the server signs checkpoints.
+pub(crate) fn server_key() -> SigningKey {
+    SigningKey::from_seed(&SigningSeed::take(&mut [9; 32]))
+}
+
 /// Lets the server sign the log's head.
 pub(crate) fn checkpoint(log: &mut Log, server: &SigningKey) {
     let checkpoint = Signed::sign(log.to_checkpoint(), server).unwrap().into_raw();
@@ -71,7 +76,7 @@ pub(crate) fn opening(number: u8) -> Opening {
 
 impl World {
     fn new() -> Self {
-        let server = SigningKey::from_seed(&SigningSeed::take(&mut [9; 32]));
+        let server = server_key();
         let founding = Founding {
             user_id: opening(1).user_id,
             subject: opening(1).subject().unwrap(),
