@@ -84,6 +84,27 @@ pub struct ChangeCredential {
     pub envelope: Base64,
 }
 
+/// `POST /account/rotate`: new keys in place of the current ones, and everything that rests on them, at once. Idempotent
+/// by entry and credential. 409 `log_conflict` (with the entry that holds the place), `vault_conflict` or
+/// `credential_changed` change nothing. Ends every other session of the account and its open invites; the answer is a
+/// [`crate::log::LogAppended`].
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RotateAccount {
+    /// The `rotate` entry, signed by the current key.
+    pub entry: RawRecord,
+    /// The new keys.
+    pub bundle: RawRecord,
+    /// OPAQUE registration record, 192 bytes.
+    #[schemars(length(equal = characters(192)))]
+    pub opaque_record: Base64,
+    /// Signed by the new key; follows the stored one. Its nonce is one of `POST /account/credential/challenge`.
+    pub credential: RawRecord,
+    /// The new account seed, sealed under the password.
+    pub envelope: Base64,
+    /// The vault under the new keys, with the seeds of all earlier ones; follows the stored one.
+    pub vault: VaultBlob,
+}
+
 /// `GET` and `PUT /account/vault`. A `PUT` names `version` = stored version + 1 and `previous` = SHA-256 of the
 /// stored blob; anything else is 409 `vault_conflict` and changes nothing.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -110,6 +131,10 @@ pub struct MemberView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = EXAMPLE_TIME)]
     pub certified_at: Option<u64>,
+    /// When the account's keys were last rotated, by the server's clock; UTC seconds. Absent for the first ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = EXAMPLE_TIME)]
+    pub rotated_at: Option<u64>,
 }
 
 /// `GET /members/{user_id}`: what ends, or stays behind, when somebody's membership ends. Zeros for people whom nobody knows.

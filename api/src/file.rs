@@ -3,8 +3,7 @@
 use schemars::JsonSchema;
 use sealpost_crypto::{
     encoding::Base64,
-    id::Digest,
-    id::{FileId, UserId},
+    id::{Digest, FileId, RecordId, UserId},
     metadata,
     record::RawRecord,
     schema::characters,
@@ -135,6 +134,9 @@ pub struct ShareView {
     /// The record that ended it, if it was ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unshare: Option<RawRecord>,
+    /// H(share) that was made in its place because keys had been rotated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewed_by: Option<RecordId>,
     /// The recipient's newest receipt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<RawRecord>,
@@ -147,6 +149,11 @@ pub struct ShareFile {
     /// The shares.
     #[schemars(length(min = 1, max = MAX_SHARES_PER_REQUEST))]
     pub shares: Vec<SealedShare>,
+    /// H(share) of shares that these renew, because keys were rotated since. Each is over once the fresh one to the same
+    /// person is stored, which may allow no more than is left of it: else `share_changed`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_SHARES_PER_REQUEST))]
+    pub renews: Vec<RecordId>,
 }
 
 /// Answer to [`ShareFile`], in the same order.

@@ -45,7 +45,7 @@ pub enum InviteState {
     Expired,
     /// A newer invite to the same person took its place.
     Replaced,
-    /// Whoever invited is not a member any more.
+    /// Whoever invited is not a member any more, or has changed their keys.
     Cancelled,
 }
 

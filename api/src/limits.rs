@@ -28,8 +28,8 @@ macro_rules! limits {
 limits! {
     /// Largest JSON request body, bytes, where a route names no limit of its own.
     pub const MAX_JSON_BODY: usize = 256 * 1024;
-    /// Largest body of `PUT /account/vault`, `POST /organisation` and `POST /invites/{invite_id}/accept`, bytes: a
-    /// vault of 4 MiB under base64, and the rest.
+    /// Largest body of `PUT /account/vault`, `POST /account/rotate`, `POST /organisation` and
+    /// `POST /invites/{invite_id}/accept`, bytes: a vault of 4 MiB under base64, and the rest.
     pub const MAX_VAULT_BODY: usize = 6 * 1024 * 1024;
     /// Largest body of `POST /files/{file_id}/share` and `POST /shares/batch`, bytes: [`MAX_SHARES_PER_REQUEST`] shares.
     pub const MAX_SHARE_BODY: usize = 4 * 1024 * 1024;

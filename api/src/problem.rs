@@ -71,6 +71,8 @@ codes! {
     AccountPending = "account_pending", 403, "The account is not certified yet";
     /// The account was replaced, or its membership has ended. Told only to who holds its key.
     AccountEnded = "account_ended", 403, "The account has ended";
+    /// The key is one that its holder has rotated. Told only to who holds it.
+    AccountRotated = "account_rotated", 401, "The account's keys were changed";
     /// It does not exist, or is not the caller's to see.
     NotFound = "not_found", 404, "Not found";
     /// The path exists, the method does not.
@@ -99,6 +101,8 @@ codes! {
     OwnerActive = "owner_active", 409, "The file's owner is still a member";
     /// There is already a live share of this file to this person.
     AlreadyShared = "already_shared", 409, "The file is shared with this person already";
+    /// The share to be renewed is not in force any more, or less is left of it than the fresh one allows.
+    ShareChanged = "share_changed", 409, "The share was changed meanwhile";
     /// The invite was accepted before, by somebody else.
     InviteUsed = "invite_used", 410, "This invite was used";
     /// The invite is past its expiry.

@@ -137,6 +137,8 @@ routes! {
     CREDENTIAL_CHALLENGE = "POST" "/account/credential/challenge", Session, None;
     /// Changes the password: credential, OPAQUE record and envelope at once.
     PUT_CREDENTIAL = "PUT" "/account/credential", Session, None;
+    /// New keys: log entry, bundle, credential, OPAQUE record, envelope and vault at once.
+    ROTATE = "POST" "/account/rotate", Member, None;
     /// The sealed vault.
     VAULT = "GET" "/account/vault", Session, None;
     /// Replaces the vault (compare and swap).

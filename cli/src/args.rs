@@ -16,6 +16,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub use account::{
     InitArgs, InviteArgs, JoinArgs, KeepArgs, KeyringArg, LoginArgs, PasswdArgs, RecoverArgs, RoleArg,
+    RotateArgs,
 };
 pub use deliver::DeliverArgs;
 pub use evidence::{EvidenceArgs, VerifyEvidenceArgs};
@@ -105,6 +106,8 @@ pub enum Command {
     Whoami,
     /// Change your password
     Passwd(PasswdArgs),
+    /// Put new keys in place of yours, when the old ones may be in other hands
+    Rotate(RotateArgs),
     /// Set a new password with your recovery kit, when the old one is lost
     Recover(RecoverArgs),
     /// Seal files and store them; share them at once with --to
@@ -199,6 +202,7 @@ mod tests {
             "sealpost logout -q",
             "sealpost whoami --home h --json",
             "sealpost passwd --new-password-file n --password-file p",
+            "sealpost rotate --new-password-file n --json",
             "sealpost recover --server https://h --kit-file k --json",
             "sealpost recover --kit-file -",
             "sealpost upload a b - --name x --to x@example.org y@example.org --note n --expires 30d --downloads 3",

@@ -26,6 +26,7 @@ mod reference;
 mod reshare;
 mod revoke;
 mod rm;
+mod rotate;
 mod serve;
 mod service;
 mod share;
@@ -92,6 +93,7 @@ async fn client(command: Command, context: &Context) -> Outcome {
         Command::Logout => logout::run(context).await,
         Command::Whoami => whoami::run(context).await,
         Command::Passwd(args) => passwd::run(args, context).await,
+        Command::Rotate(args) => rotate::run(args, context).await,
         Command::Recover(args) => recover::run(args, context).await,
         Command::Upload(args) => upload::run(args, context).await,
         Command::Deliver(args) => deliver::run(args, context).await,

@@ -3,17 +3,20 @@
 use std::path::PathBuf;
 
 use sealpost_client::{
-    Anonymous, Authorities, ClientBuilder, EmailAddress, ErrorKind, Password, ServerUrl, SignedIn, WatchEvent,
+    Anonymous, Authorities, ClientBuilder, EmailAddress, ErrorKind, ServerUrl, SignedIn, WatchEvent,
 };
 
+pub use crate::sign_in::as_password as password;
 use crate::{
     args::{GlobalArgs, KeepArgs, KeyringArg},
     config::{Config, Home},
     failure::{Failure, Outcome},
     keys::Keys,
-    output::WatchLine,
+    output::{self, WatchLine},
     printer::{Format, Printer, Show},
-    prompt::{PasswordSource, Prompter, Secret},
+    prompt::{PasswordSource, Prompter},
+    renewal,
+    sign_in::sign_in,
     text,
 };
 
@@ -94,6 +97,7 @@ impl Context {
     pub async fn signed_in(&self) -> Outcome<SignedIn> {
         let session = self.session_here().await?;
         self.admit_in_passing(&session).await?;
+        self.renew_in_passing(&session).await?;
         self.complete_in_passing(&session).await?;
         Ok(session)
     }
@@ -102,7 +106,50 @@ impl Context {
     pub async fn session_here(&self) -> Outcome<SignedIn> {
         let session = self.session().await?;
         self.check_server(&session)?;
-        Ok(session)
+        self.with_current_keys(session).await
+    }
+
+    /// Somebody whose keys were changed on another device is asked for the password, and goes on. Scripts are told.
+    async fn with_current_keys(&self, session: SignedIn) -> Outcome<SignedIn> {
+        if !self.prompter.interactive() {
+            return Ok(session);
+        }
+        match session.whoami().await {
+            Err(error) if error.kind() == ErrorKind::AccountRotated => {
+                self.printer.note("Your keys were changed on another device. Sign in again to go on.");
+                let store = self.keys.open(&self.prompter).await?;
+                let anonymous = self.client()?.connect(&session.server().parse()?, store)?;
+                let password = self.prompter.password().await?;
+                let email = self.email(session.email().parse().ok()).await?;
+                sign_in(anonymous, &email, &password, None, &self.prompter).await
+            }
+            // The command meets it too, and says it.
+            _ => Ok(session),
+        }
+    }
+
+    /// Makes anew what this account shares, after its keys were changed, if that was interrupted.
+    async fn renew_in_passing(&self, session: &SignedIn) -> Outcome {
+        if session.rotation_waits()? {
+            self.printer.warn(
+                "the change of your keys that you began has not been made, and the old keys hold: sealpost rotate",
+            );
+        }
+        match session.renew_shares().await {
+            Ok(renewal) => {
+                renewal::tell(&renewal, session.email(), &self.printer);
+                if !renewal.shares.is_empty() {
+                    let shares = output::count(renewal.shares.len() as u64, "share");
+                    self.printer.note(&format!("{shares} made anew under your new keys."));
+                }
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::Verification => {
+                self.printer.warn(&format!("what you share was not made anew under your new keys: {error}"));
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The session that this device holds, as it is.
@@ -168,9 +215,4 @@ pub fn printer(global: &GlobalArgs) -> Printer {
         _ => Format::Human,
     };
     Printer::new(format, global.verbose > 0)
-}
-
-/// A typed or given password as the SDK takes it.
-pub fn password(secret: &Secret) -> Outcome<Password> {
-    Password::new(secret.to_string()).map_err(|error| Failure::usage(error.to_string()))
 }

@@ -40,6 +40,7 @@ impl From<ErrorKind> for Exit {
         match kind {
             K::InvalidInput | K::Unsupported => Self::Usage,
             K::NotSignedIn | K::LoginFailed | K::SetupToken | K::TooManyAttempts => Self::Authentication,
+            K::AccountRotated => Self::Authentication,
             K::InviteMistyped | K::InviteUnknown | K::InviteEnded => Self::Authentication,
             K::NotFound | K::RecipientUnknown | K::RecipientPending => Self::NotFound,
             K::Forbidden | K::AccountPending | K::AccountEnded | K::Conflict => Self::Forbidden,
@@ -61,6 +62,7 @@ mod tests {
             (ErrorKind::InvalidInput, 2),
             (ErrorKind::LoginFailed, 3),
             (ErrorKind::InviteEnded, 3),
+            (ErrorKind::AccountRotated, 3),
             (ErrorKind::NotFound, 4),
             (ErrorKind::RecipientPending, 4),
             (ErrorKind::AccountPending, 5),

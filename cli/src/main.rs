@@ -15,6 +15,8 @@ mod printer;
 mod progress;
 mod prompt;
 mod qr;
+mod renewal;
+mod sign_in;
 mod signal;
 mod text;
 mod time;

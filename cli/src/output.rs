@@ -10,6 +10,7 @@ mod file;
 mod member;
 mod person;
 mod report;
+mod rotation;
 mod share;
 mod shell;
 mod watch;
@@ -27,8 +28,9 @@ pub use file::{
     Downloaded, Downloads, FileFacts, OwnFile, Receipt, ReceivedFile, Rejected, Uploaded, Uploads,
 };
 pub use member::{LeftFile, LeftShare, Revoked, ServiceKey, Withdrawals, Withdrawn};
-pub use person::{Confirmed, Contact, Contacts, NewAccount, Words, word_columns};
+pub use person::{Confirmed, Contact, Contacts, KeysChanged, NewAccount, Words, word_columns};
 pub use report::{FileReport, Removed, ReportedFile};
+pub use rotation::{EndedShare, RenewedShare, RotatedKeys};
 pub use share::{Reshared, Reshares, Share, SharedWith, Shares, Unshared, Unshares, terms};
 pub use shell::{Completions, ManPage, ManPages};
 pub use watch::WatchLine;

@@ -147,6 +147,13 @@ impl Inner {
             || now() > invite.expiry.saturating_add(CERTIFY_GRACE_SECONDS)
     }
 
+    /// Whether somebody can still come in by an invite: nobody has, and the keys that signed it are our current ones.
+    pub(crate) fn may_be_certified(&self, log: &Log, invite: &PendingInvite) -> bool {
+        let ours =
+            invite.offer.claim::<Offer>().is_ok_and(|it| it.signer_bundle == self.account.bundle().id());
+        ours && log.member(invite.user_id).is_none()
+    }
+
     /// An answer to one of our invites, by whoever holds its code.
     pub(crate) fn verify_acceptance(
         &self,

@@ -67,12 +67,12 @@ impl ClientBuilder {
         Ok(Anonymous { server: self.server(server.clone())?, device: Device::new(store) })
     }
 
-    /// The session that `store` holds, at the server that it is of. Sends nothing.
+    /// The session that `store` holds, at the server that it is of: see [`SignedIn::resume`].
     ///
     /// # Errors
     /// [`crate::ErrorKind::NotSignedIn`]; [`crate::ErrorKind::State`] if the store is damaged.
     pub async fn resume(self, store: Arc<dyn StateStore>) -> Result<SignedIn> {
-        SignedIn::resume_by(Device::new(store), |server| self.server(server))
+        SignedIn::resume_by(Device::new(store), |server| self.server(server)).await
     }
 
     fn server(self, server: ServerUrl) -> Result<Server> {

@@ -30,6 +30,19 @@ pub struct Contact {
     pub has_shares: bool,
     /// Set if this account took the place of another one: who admitted it, and when.
     pub succession: Option<Succession>,
+    /// Set if they have changed their keys: twelve words that were compared before are others now.
+    pub keys_changed: Option<KeysChanged>,
+}
+
+/// When somebody last put new keys in place of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeysChanged {
+    /// Which generation of keys they have, from 1: one more than how often they were changed.
+    pub generation: u64,
+    /// How many entries the organisation's log had with the change, by the log.
+    pub log_size: u64,
+    /// When, by the server's word; UTC seconds.
+    pub at: Option<u64>,
 }
 
 /// Where a contact stands.
@@ -56,6 +69,8 @@ pub struct Verification {
     pub role: Role,
     /// The words, in order; BIP39's English list.
     pub words: [&'static str; words::COUNT],
+    /// Set if the other one has changed their keys.
+    pub keys_changed: Option<KeysChanged>,
 }
 
 impl SignedIn {
@@ -73,7 +88,8 @@ impl SignedIn {
             let Some(member) = log.member(person.user_id) else { continue };
             if member.user_id != inner.profile.user_id {
                 let succession = directory.succession(&log, member.user_id);
-                contacts.push(inner.contact(member, person, succession).await?);
+                let keys_changed = directory.keys_changed(member);
+                contacts.push(inner.contact(member, person, succession, keys_changed).await?);
             }
         }
         contacts.extend(inner.pending_contacts(&log).await?);
@@ -99,7 +115,8 @@ impl SignedIn {
         let other = log.active(user_id).ok_or_else(not_shown)?;
         let person = directory.person(user_id).ok_or_else(not_shown)?;
         let words = words::words(log.org_id(), inner.account.bundle().id(), other.bundle().id());
-        Ok(Verification { person, role: other.member().role, words })
+        let keys_changed = directory.keys_changed(other.member());
+        Ok(Verification { person, role: other.member().role, words, keys_changed })
     }
 }
 
@@ -109,9 +126,11 @@ impl Inner {
         member: &Member,
         person: Person,
         succession: Option<Succession>,
+        keys_changed: Option<KeysChanged>,
     ) -> Result<Contact> {
         let has_shares = self.has_shares(member.user_id).await?;
-        Ok(Contact { person, role: member.role, status: status(member), has_shares, succession })
+        let (role, status) = (member.role, status(member));
+        Ok(Contact { person, role, status, has_shares, succession, keys_changed })
     }
 
     /// By the pins: what was verified once, the server can't take back.
@@ -126,7 +145,7 @@ impl Inner {
     async fn pending_contacts(&self, log: &Log) -> Result<Vec<Contact>> {
         let vault = self.vault().await?;
         let open = vault.vault().invites.values();
-        let open = open.filter(|invite| log.member(invite.user_id).is_none() && now() <= invite.expiry);
+        let open = open.filter(|invite| self.may_be_certified(log, invite) && now() <= invite.expiry);
         Ok(open.map(pending).collect())
     }
 }
@@ -138,6 +157,7 @@ fn pending(invite: &PendingInvite) -> Contact {
         status: ContactStatus::Pending,
         has_shares: false,
         succession: None,
+        keys_changed: None,
     }
 }
 

@@ -23,7 +23,7 @@ use sealpost_crypto::{
     withdraw::WithdrawError,
 };
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, ROTATED_HINT};
 
 const PROVES_NOTHING: &str = "It proves nothing. Check the organisation's id, and ask for another copy.";
 
@@ -131,7 +131,10 @@ impl From<SignerError> for Error {
             SignerError::NotOps => ErrorKind::Forbidden,
             SignerError::Pending => ErrorKind::AccountPending,
             SignerError::Ended => ErrorKind::AccountEnded,
-            SignerError::Rotated => ErrorKind::NotSignedIn,
+            SignerError::Rotated => {
+                return Error::new(ErrorKind::AccountRotated, failure.code(), failure.to_string())
+                    .with_hint(ROTATED_HINT);
+            }
             _ => return Error::verification(failure.code(), failure.to_string()),
         };
         Error::new(kind, failure.code(), failure.to_string())

@@ -188,6 +188,7 @@ pub(crate) fn standing(
     mut shares: Vec<ShareInfo>,
     queued: &[QueuedShare],
 ) -> Vec<DeliveryOutcome> {
+    shares.retain(|share| !share.renewed);
     shares.sort_by_key(|share| std::cmp::Reverse(share.shared_at));
     let outcome = |(email, _): &(EmailAddress, Terms)| {
         let share = shares.iter().find(|share| is_for(share, email));

@@ -12,7 +12,7 @@ use crate::{
     directory::Directory,
     error::Result,
     file::{Claimed, OpenFile},
-    list::{OwnFile, ShareInfo, SharedFile, info, share_info, shared_file},
+    list::{OwnFile, ShareInfo, SharedFile, info, shared_file},
     log_sync, pages,
     pairs::Pairs,
     server::Call,
@@ -72,13 +72,16 @@ impl Inner {
         directory: &Directory,
         file: &OpenFile,
     ) -> Result<Vec<ShareInfo>> {
-        let file_id = file.file_id();
+        let views = self.share_views(file.file_id()).await?;
+        self.share_infos(log, &mut Pairs::default(), directory, file, &views).await
+    }
+
+    /// What the server says about all shares of one of our files, the oldest first.
+    pub(crate) async fn share_views(&self, file_id: FileId) -> Result<Vec<ShareView>> {
         let fetch = |cursor| async move {
             let query = PageQuery { cursor, limit: Some(MAX_PAGE) };
             self.caller.query::<ApiPage<ShareView>>(Call::new(routes::SHARES, &[&file_id]), &query).await
         };
-        let views = pages::all(fetch).await?;
-        let shares = views.iter().map(|view| share_info(log, directory, file, view));
-        shares.collect::<Result<_>>().map_err(|error| self.keep_fork(log, error))
+        pages::all(fetch).await
     }
 }

@@ -9,6 +9,7 @@
 //! | `admission` | what a joined account expects to be certified as | no |
 //! | `account-key` | second factor of the password; stays after sign-out | yes |
 //! | `password-sent` | the credential that was sent last, until it is known to have arrived | no |
+//! | `rotation` | new keys whose request was sent, until it is known whether they count | yes |
 //! | `pins`, `pair-…` | what this device has seen and won't accept less than | no |
 //! | `outbox-…` | signed records that may not have arrived | no |
 //! | `batch` | small files that were sent together and may not have arrived; their file keys are sealed under the vault key | sealed |
@@ -40,6 +41,8 @@ const PROFILE: &str = "profile";
 pub(crate) const SEED: &str = "seed";
 pub(crate) const ACCOUNT_KEY: &str = "account-key";
 pub(crate) const SESSION: &str = "session";
+/// Seed, account key and request of a rotation: see `rotation_state`.
+pub(crate) const ROTATION: &str = "rotation";
 
 /// Typed access to a device's state.
 #[derive(Clone)]
@@ -157,6 +160,7 @@ impl Device {
     /// Removes what only a signed-in device may hold.
     pub(crate) fn forget_session(&self) -> Result<()> {
         self.store.remove(SESSION)?;
+        self.store.remove(ROTATION)?;
         self.store.remove(SEED)
     }
 

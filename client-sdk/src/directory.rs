@@ -11,12 +11,13 @@ use sealpost_api::{
 use sealpost_crypto::{
     email::EmailAddress,
     id::UserId,
-    log::Log,
+    log::{Log, Member},
     opening::{Opening, VerifiedOpening},
 };
 
 use crate::{
     caller::Caller,
+    contacts::KeysChanged,
     error::{Error, ErrorKind, Result},
     pages,
     server::Call,
@@ -49,13 +50,19 @@ pub(crate) struct Directory {
     pending: HashSet<EmailAddress>,
     /// When accounts were certified, by the server's word.
     certified_at: HashMap<UserId, u64>,
+    /// When accounts last changed their keys, by the server's word.
+    rotated_at: HashMap<UserId, u64>,
 }
 
 impl Directory {
     /// Fetches and verifies. One opening that does not agree with the log spoils all: the server relabels people.
     pub(crate) async fn fetch(caller: &Caller, log: &Log) -> Result<Self> {
-        let mut directory =
-            Self { openings: HashMap::new(), pending: HashSet::new(), certified_at: HashMap::new() };
+        let mut directory = Self {
+            openings: HashMap::new(),
+            pending: HashSet::new(),
+            certified_at: HashMap::new(),
+            rotated_at: HashMap::new(),
+        };
         let fetch = |cursor| async move {
             let query = PageQuery { cursor, limit: Some(MAX_PAGE) };
             caller.query::<Page<MemberView>>(Call::new(routes::MEMBERS, &[]), &query).await
@@ -70,6 +77,7 @@ impl Directory {
         if log.member(member.opening.user_id).is_some() {
             let opening = log.verify_opening(member.opening)?;
             self.certified_at.extend(member.certified_at.map(|time| (opening.user_id(), time)));
+            self.rotated_at.extend(member.rotated_at.map(|time| (opening.user_id(), time)));
             self.openings.insert(opening.user_id(), opening);
         } else if member.status != AccountStatus::Revoked {
             // Also whom the server calls active: certified since our log was synced.
@@ -133,6 +141,13 @@ impl Directory {
         let member = log.member(user_id).filter(|member| member.replaces.is_some())?;
         let since = self.certified_at.get(&user_id).copied();
         Some(Succession { invited_by: self.person(member.certified_by), since })
+    }
+
+    /// When somebody last changed their keys, if they ever did.
+    pub(crate) fn keys_changed(&self, member: &Member) -> Option<KeysChanged> {
+        let keys = member.current();
+        let at = self.rotated_at.get(&member.user_id).copied();
+        (keys.number > 1).then_some(KeysChanged { generation: keys.number, log_size: keys.since, at })
     }
 
     /// Everybody certified whom the server shows to us, in no order.

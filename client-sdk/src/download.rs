@@ -111,6 +111,11 @@ impl Download {
         self.file.sender_left()
     }
 
+    /// Whether the sender has changed their keys since, and this device saw the share before.
+    pub fn by_retired_key(&self) -> bool {
+        self.file.is_retired()
+    }
+
     /// Downloads to `destination`. Until everything is verified only a temporary file stands beside it; after an
     /// interruption the same call goes on from what that file holds; so it does after this future was dropped.
     pub async fn to_path(

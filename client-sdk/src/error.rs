@@ -15,6 +15,7 @@ use sealpost_crypto::log::Fork;
 /// |---|---|---|
 /// | [`InvalidInput`](Self::InvalidInput) | `invalid_input`, `password`, `range_outside`, `size_too_large`, `limit_reached`, `kit_…` | ask for something else |
 /// | [`NotSignedIn`](Self::NotSignedIn) | `not_signed_in`, `session_ended` | sign in |
+/// | [`AccountRotated`](Self::AccountRotated) | `account_rotated` | sign in with the password and the newest kit's account key |
 /// | [`LoginFailed`](Self::LoginFailed) | `login_failed`, `clock_off`, `kit_unknown` | ask again; which of address, password and account key is wrong is not said |
 /// | [`InviteMistyped`](Self::InviteMistyped), [`InviteUnknown`](Self::InviteUnknown), [`InviteEnded`](Self::InviteEnded) | `invite_…` | ask for the code, or for a new invite |
 /// | [`TooManyAttempts`](Self::TooManyAttempts) | `too_many_attempts` | wait |
@@ -57,6 +58,8 @@ pub enum ErrorKind {
     AccountPending,
     /// This account was replaced by a new one, or revoked.
     AccountEnded,
+    /// This account's keys were changed on another device, or after the recovery kit was made.
+    AccountRotated,
     /// It exists already.
     Conflict,
     /// The server can't be reached, or the connection broke.
@@ -93,6 +96,11 @@ pub struct Error {
     fork: Option<Box<Fork>>,
     proof: Option<String>,
 }
+
+/// What a device does whose keys were changed elsewhere.
+pub(crate) const ROTATED_HINT: &str = "Sign in on this device again: `sealpost login`, with the password and the \
+    account key on the newest recovery kit, if there is one on it. If you did not change the keys, somebody else has \
+    your old ones: ask an Ops member to end the account.";
 
 /// What functions of the SDK return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -206,7 +214,8 @@ impl From<Problem> for Error {
         let message = if problem.detail.is_empty() { &problem.title } else { &problem.detail };
         let mut error = Self::new(kind, printable(problem.code.as_str()), printable(message));
         let hint = if problem.hint.is_empty() { default_hint(kind) } else { Some(printable(&problem.hint)) };
-        error.hint = hint;
+        // What to do next is this program's to say.
+        error.hint = if kind == ErrorKind::AccountRotated { default_hint(kind) } else { hint };
         error
     }
 }
@@ -226,6 +235,7 @@ fn kind_of(code: &ErrorCode) -> ErrorKind {
         C::RoleForbidden => ErrorKind::Forbidden,
         C::AccountPending => ErrorKind::AccountPending,
         C::AccountEnded => ErrorKind::AccountEnded,
+        C::AccountRotated => ErrorKind::AccountRotated,
         C::ApiVersion => ErrorKind::Version,
         C::StorageFull => ErrorKind::StorageFull,
         C::Unsupported => ErrorKind::Unsupported,
@@ -235,6 +245,7 @@ fn kind_of(code: &ErrorCode) -> ErrorKind {
         | C::AlreadyMember
         | C::AlreadyShared
         | C::OwnerActive
+        | C::ShareChanged
         | C::AlreadyComplete
         | C::PartConflict
         | C::LogConflict
@@ -251,6 +262,7 @@ fn default_hint(kind: ErrorKind) -> Option<String> {
         ErrorKind::LoginFailed => {
             "Check the address and the password, and the account key if your account has one."
         }
+        ErrorKind::AccountRotated => ROTATED_HINT,
         ErrorKind::InviteEnded | ErrorKind::InviteUnknown => "Ask your sender for a new invite.",
         ErrorKind::TooManyAttempts => "Wait a few minutes, then try again.",
         ErrorKind::AccountPending => "Whoever invited you must be online once; then try again.",

@@ -99,7 +99,7 @@ fn check_open(state: InviteState) -> Result<()> {
         InviteState::Replaced => (ErrorCode::InviteReplaced, "a newer invite took this one's place"),
         InviteState::Cancelled => (
             ErrorCode::InviteCancelled,
-            "whoever made this invite is not a member of the organisation any more",
+            "whoever made this invite has left the organisation, or changed their keys since",
         ),
     };
     Err(Problem::new(code, what).into())

@@ -127,8 +127,12 @@ impl Journal {
     /// The journal that an interrupted upload of the same path left.
     pub(crate) fn load(device: &Device, vault_key: &VaultKey, name: JournalName) -> Result<Option<Self>> {
         let Some(head) = device.load::<Head>(&name.blob())? else { return Ok(None) };
+        // Sealed before the account's keys were rotated, as a rule: the upload begins anew, under a fresh key.
+        let Ok(key) = device::open(vault_key, &purpose(&head.file_id), &head.key.0) else {
+            remove(device, name, head.segments)?;
+            return Ok(None);
+        };
         let damaged = || Error::state("the journal of an interrupted upload is damaged");
-        let key = device::open(vault_key, &purpose(&head.file_id), &head.key.0).map_err(|_| damaged())?;
         let file_key = FileKey::from_slice(&key).ok_or_else(damaged)?;
         let mut digests = BTreeMap::new();
         for segment in 0..head.segments {
@@ -169,10 +173,14 @@ impl Journal {
 
     /// Removes the journal: the upload is complete, or the file is another one now.
     pub(crate) fn discard(self, device: &Device) -> Result<()> {
-        // The head first: without it the segments mean nothing.
-        device.remove(&self.name.blob())?;
-        (0..self.segments).try_for_each(|segment| device.remove(&self.name.segment(segment * SEGMENT)))
+        remove(device, self.name, self.segments)
     }
+}
+
+fn remove(device: &Device, name: JournalName, segments: u32) -> Result<()> {
+    // The head first: without it the segments mean nothing.
+    device.remove(&name.blob())?;
+    (0..segments).try_for_each(|segment| device.remove(&name.segment(segment * SEGMENT)))
 }
 
 fn load_segment(device: &Device, name: JournalName, first: u32) -> Result<BTreeMap<u32, Digest>> {
@@ -230,6 +238,11 @@ impl Known {
             Some(file) if file.fingerprint == Some(fingerprint) => Before::Same(file.file_id),
             Some(file) => Before::Other(file.file_id),
         }
+    }
+
+    /// Whether it is known of the last upload from this path what it was of.
+    pub(crate) fn has_fingerprint(&self, name: JournalName) -> bool {
+        self.0.get(&name.0).is_some_and(|file| file.fingerprint.is_some())
     }
 
     /// The file that was last uploaded from this path.
@@ -292,10 +305,19 @@ mod tests {
         assert_eq!(back.file_id, journal.file_id);
         assert_eq!(back.look, look);
         assert_eq!(back.sealed(), journal.sealed());
-        assert!(Journal::load(&device, &VaultKey::random(), name).is_err());
         back.discard(&device).unwrap();
         assert!(Journal::load(&device, &vault_key, name).unwrap().is_none());
         assert!(load_segment(&device, name, 256).unwrap().is_empty());
+
+        // Under other keys since: it begins anew, and nothing of the one before is left.
+        Journal::begin(&device, &vault_key, name, look, 600)
+            .unwrap()
+            .record(&device, 300, Digest::ZERO)
+            .unwrap();
+        let next_key = VaultKey::random();
+        assert!(Journal::load(&device, &next_key, name).unwrap().is_none());
+        assert!(load_segment(&device, name, 256).unwrap().is_empty());
+        assert!(Journal::load(&device, &vault_key, name).unwrap().is_none());
     }
 
     fn remembered(name: JournalName, look: &Look, file_id: FileId) -> Remembered {

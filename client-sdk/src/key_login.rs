@@ -22,6 +22,7 @@ use crate::{
     anonymous::Anonymous,
     error::{Error, ErrorKind, Result},
     login::{Opened, check_extends, foreign},
+    recover,
     server::{Auth, Call, Server},
     session::now,
     signed_in::SignedIn,
@@ -63,7 +64,8 @@ impl Anonymous {
         if self.device.profile()?.is_some_and(|profile| profile.org_id != org_id) {
             return Err(foreign());
         }
-        self.sign_in_by_key(org_id, seed, Some(email), None).await.map(|found| found.me)
+        let found = self.sign_in_by_key(org_id, seed, Some(email), None).await;
+        found.map(|found| found.me).map_err(old_kit)
     }
 
     /// Signs in with a recovery kit, without the password: for machines without a person. Keep the kit in a file that only
@@ -76,7 +78,8 @@ impl Anonymous {
         if self.device.profile()?.is_some_and(|profile| profile.org_id != kit.org_id) {
             return Err(foreign());
         }
-        self.sign_in_by_key(kit.org_id, kit.seed, None, None).await.map(|found| found.me)
+        let found = self.sign_in_by_key(kit.org_id, kit.seed, None, None).await;
+        found.map(|found| found.me).map_err(old_kit)
     }
 
     /// Without `email` the address is the server's word, held against what was certified in the log.
@@ -166,6 +169,11 @@ async fn check_own_address(
         return Ok(());
     }
     Err(Error::verification("opening_mismatch", "the account was certified under another address"))
+}
+
+/// Where the key came from a kit, the kit is what is out of date.
+fn old_kit(error: Error) -> Error {
+    if error.kind() == ErrorKind::AccountRotated { recover::explain(error, "") } else { error }
 }
 
 fn clock_off(server: u64, here: u64) -> Error {

@@ -116,6 +116,8 @@
 //! | [`SignedIn::upload`] | no file; what had arrived is cleared away by the server in time. Dropped at the very end, the file may exist: [`SignedIn::files`] tells |
 //! | [`SignedIn::share`], [`unshare`](SignedIn::unshare) | some recipients may be done; their records wait in the outbox and are the same when repeated |
 //! | [`Revocation::revoke`], [`ServiceKey::accept`], [`SignedIn::withdraw`] | it may be done already; again is fine |
+//! | [`Rotation::complete`] | the new keys may count: [`SignedIn::resume`] finds out |
+//! | [`SignedIn::renew_shares`] | some shares are renewed; the others are the next time |
 //! | [`SignedIn::remove`] | the file may be gone already; again is fine |
 //! | [`SignedIn::download`], [`Download::read_range`], [`SignedIn::evidence`] | nothing |
 //! | [`Download::to_path`] | a temporary file, from which the same download goes on, under the same ticket |
@@ -165,9 +167,12 @@ mod queue;
 mod recover;
 mod register;
 mod remove;
+mod renew;
 mod reshare;
 mod retry;
 mod revoke;
+mod rotate;
+mod rotation_state;
 mod server;
 mod server_url;
 mod service;
@@ -192,7 +197,7 @@ pub use anonymous::Anonymous;
 pub use authorities::Authorities;
 pub use builder::ClientBuilder;
 pub use confirm::Confirmation;
-pub use contacts::{Contact, ContactStatus, Verification};
+pub use contacts::{Contact, ContactStatus, KeysChanged, Verification};
 pub use deliver::{Delivered, Delivery, DeliveryOutcome, DeliveryStatus};
 pub use details::{FileAccess, FileDetails};
 pub use directory::{Person, Succession};
@@ -209,8 +214,10 @@ pub use new_account::NewAccount;
 pub use progress::{OnProgress, Progress};
 pub use queue::{QueueEnd, QueuedShare, Settled};
 pub use recover::Recovery;
+pub use renew::{EndedShare, Renewal, RenewedShare};
 pub use reshare::{LostShare, Replacement};
 pub use revoke::{Revocation, Revoked};
+pub use rotate::{Rotated, Rotation};
 pub use sealpost_api::token::Token;
 pub use sealpost_crypto::{
     email::EmailAddress,

@@ -11,13 +11,13 @@ use sealpost_crypto::{
     log::{Log, Standing},
     receipt::VerifiedReceipt,
     record::RawRecord,
-    share::VerifiedShare,
+    share::{SealedShare, VerifiedShare},
 };
 
 use crate::{
     directory::{Directory, Person, Succession},
     error::{Error, Result},
-    file::{Claimed, OpenFile},
+    file::{Claimed, OpenFile, is_rotated},
     log_sync,
     pairs::Pairs,
     queue::QueuedShare,
@@ -99,6 +99,8 @@ pub struct ShareInfo {
     pub downloads: u64,
     /// Whether it was ended, by the server's word.
     pub ended: bool,
+    /// Whether a fresh share took its place after keys were changed, by the server's word: that one counts.
+    pub renewed: bool,
     /// When the recipient says that every byte arrived and verified: signed by them; UTC seconds.
     pub received_at: Option<u64>,
     /// Whether the key that signed so has been replaced or revoked since: then it may be backdated.
@@ -114,6 +116,8 @@ pub struct SharedFile {
     pub from: Person,
     /// Whether they have left the organisation since: the file may be backdated.
     pub sender_left: bool,
+    /// Whether they have changed their keys since, and this device saw the share before: it is as good as it was.
+    pub by_retired_key: bool,
     /// When it was shared, by the sender's clock; UTC seconds.
     pub shared_at: u64,
     /// When the share ends; UTC seconds.
@@ -265,10 +269,50 @@ impl Inner {
         if file.share.context().sender != self.profile.user_id {
             return Err(Error::verification("not_the_owner", "the server lists another's file as ours"));
         }
-        let shares = view.shares.iter().map(|share| share_info(log, directory, &file, share));
-        let shares = shares.collect::<Result<_>>().map_err(|error| self.keep_fork(log, error))?;
+        let shares = self.share_infos(log, pairs, directory, &file, &view.shares).await?;
         let queued = self.queued_of(file.file_id()).await?;
         Ok(OwnFile { file: info(&file), shares, more_shares: view.shares_cursor.is_some(), queued })
+    }
+
+    /// Verifies shares of one of our own files, with their receipts.
+    pub(crate) async fn share_infos(
+        &self,
+        log: &Log,
+        pairs: &mut Pairs,
+        directory: &Directory,
+        file: &OpenFile,
+        views: &[ShareView],
+    ) -> Result<Vec<ShareInfo>> {
+        let mut shares = Vec::with_capacity(views.len());
+        for view in views {
+            let manifest = file.share.manifest().raw();
+            let share = self.own_share(log, pairs, &view.share, manifest, view.recipient).await?;
+            let info = share_info(log, directory, &share, view);
+            shares.push(info.map_err(|error| self.keep_fork(log, error))?);
+        }
+        Ok(shares)
+    }
+
+    /// A share that we made. One by keys that we have rotated since must stand in our own history (§5.4, rule (b)).
+    async fn own_share(
+        &self,
+        log: &Log,
+        pairs: &mut Pairs,
+        sealed: &SealedShare,
+        manifest: &RawRecord,
+        recipient: UserId,
+    ) -> Result<VerifiedShare> {
+        let verify = |seen| VerifiedShare::verify(sealed, manifest.clone(), log, recipient, seen);
+        let error = match verify(false) {
+            Err(error) if is_rotated(&error) => error,
+            outcome => return outcome.map_err(|error| self.keep_fork(log, error.into())),
+        };
+        let share = verify(true).map_err(|error| self.keep_fork(log, error.into()))?;
+        let ours = share.context().sender == self.profile.user_id;
+        if ours && pairs.sent_counts(self, log, recipient, share.id()).await? {
+            return Ok(share);
+        }
+        Err(error.into())
     }
 
     async fn shared_item(
@@ -298,7 +342,7 @@ impl Inner {
         };
         let file = self.open_file(log, pairs, claimed).await?;
         let recipient = view.receipt.claim::<sealpost_crypto::records::Receipt>()?.signer;
-        let share = VerifiedShare::verify(&view.share, view.manifest.clone(), log, recipient, true)?;
+        let share = self.own_share(log, pairs, &view.share, &view.manifest, recipient).await?;
         let receipt = VerifiedReceipt::verify(view.receipt.clone(), &share, log);
         let receipt = receipt.map_err(|error| self.keep_fork(log, error.into()))?;
         Ok(ReceiptInfo {
@@ -326,6 +370,7 @@ pub(crate) fn shared_file(
     Ok(SharedFile {
         from: person(directory, context.sender)?,
         sender_left: file.sender_left(),
+        by_retired_key: file.is_retired(),
         shared_at: context.time,
         expires_at: some(context.expiry),
         limit: some(context.limit),
@@ -335,16 +380,14 @@ pub(crate) fn shared_file(
     })
 }
 
-/// Verifies a share of one of our own files, with its receipt.
-pub(crate) fn share_info(
+/// A verified share of one of our own files, with its receipt.
+fn share_info(
     log: &Log,
     directory: &Directory,
-    file: &OpenFile,
+    share: &VerifiedShare,
     view: &ShareView,
 ) -> Result<ShareInfo> {
-    let manifest = file.share.manifest().raw().clone();
-    let share = VerifiedShare::verify(&view.share, manifest, log, view.recipient, true)?;
-    let receipt = view.receipt.clone().map(|raw| VerifiedReceipt::verify(raw, &share, log)).transpose()?;
+    let receipt = view.receipt.clone().map(|raw| VerifiedReceipt::verify(raw, share, log)).transpose()?;
     let context = share.context();
     Ok(ShareInfo {
         recipient: person(directory, view.recipient)?,
@@ -355,6 +398,7 @@ pub(crate) fn share_info(
         limit: some(context.limit),
         downloads: view.downloads,
         ended: view.unshare.is_some(),
+        renewed: view.renewed_by.is_some(),
         received_at: receipt.as_ref().map(|receipt| receipt.get().time),
         receipt_by_retired_key: receipt.is_some_and(|receipt| receipt.standing() != Standing::Current),
     })

@@ -23,7 +23,7 @@ use crate::{
     content::blocking,
     device::Profile,
     error::{Error, Result},
-    log_sync,
+    log_sync, rotation_state,
     server::{Auth, Call},
     session::Session,
     signed_in::SignedIn,
@@ -105,13 +105,17 @@ impl Anonymous {
             generation: account.generation(),
         };
         let known = log_sync::load(&self.device, profile.org_id)?;
-        self.device.claim(&profile)?;
+        // Until everything has verified, a device that holds keys of this account holds on to their generation.
+        let held = self.device.profile()?.filter(|held| held.user_id == profile.user_id);
+        let generation = held.map_or(profile.generation, |held| held.generation);
+        self.device.claim(&Profile { generation, ..profile.clone() })?;
         let session = Session::begin(self.device.clone(), self.server.clone(), session.tokens)?;
         let caller = Caller::account(self.server, session);
         let log = log_sync::sync(&caller, known, profile.org_id).await?;
         if let Some((size, head)) = sealed_at {
             check_extends(&log, size, head)?;
         }
+        check_generation(&log, &account)?;
         log_sync::save(&self.device, &log)?;
         if let Some(key) = &account_key {
             self.device.save_account_key(key)?;
@@ -121,9 +125,23 @@ impl Anonymous {
         // A vault that is missing, older or does not open is found now, not in the middle of something.
         inner.vault().await?.check_credential(&credential)?;
         inner.flush(&*inner.log().await).await?;
+        inner.device.claim(&inner.profile)?;
         inner.device.save_seed(&seed)?;
+        rotation_state::overtaken_by(&inner.device, inner.profile.generation)?;
         Ok(signed_in)
     }
+}
+
+/// What the server keeps of the account must not be from before its keys were rotated.
+fn check_generation(log: &Log, account: &Account) -> Result<()> {
+    let (Some(member), mine) = (log.member(account.user_id()), account.bundle().id()) else { return Ok(()) };
+    if member.current().bundle == mine || member.generation_of(mine).is_none() {
+        return Ok(());
+    }
+    Err(Error::verification(
+        "credential_rollback",
+        "the server shows the account as it was before its keys were changed",
+    ))
 }
 
 /// Opens the envelope and holds everything in it against everything beside it.

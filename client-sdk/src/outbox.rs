@@ -9,7 +9,7 @@ use sealpost_api::{
     routes,
 };
 use sealpost_crypto::{
-    id::{FileId, UserId},
+    id::{FileId, RecordId, UserId},
     record::{self, RawRecord},
     records::{Share, ShareContext},
     share::SealedShare,
@@ -29,8 +29,17 @@ const BATCH: &str = "outbox-batch";
 /// A signed record on its way.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) enum Outgoing {
-    Share { file_id: FileId, share: SealedShare },
-    Unshare { file_id: FileId, record: RawRecord },
+    Share {
+        file_id: FileId,
+        share: SealedShare,
+        /// The share that it renews.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        renews: Option<RecordId>,
+    },
+    Unshare {
+        file_id: FileId,
+        record: RawRecord,
+    },
 }
 
 impl Inner {
@@ -87,9 +96,9 @@ impl Inner {
 
     async fn post_pair_record(&self, record: Outgoing) -> Result<()> {
         match record {
-            Outgoing::Share { file_id, share } => {
+            Outgoing::Share { file_id, share, renews } => {
                 let recipient = recipient(&share)?;
-                let body = ShareFile { shares: vec![share] };
+                let body = ShareFile { shares: vec![share], renews: renews.into_iter().collect() };
                 let answer: ShareResults =
                     self.caller.post(Call::new(routes::SHARE, &[&file_id]), &body).await?;
                 match <[ShareResult; 1]>::try_from(answer.results) {

@@ -1,7 +1,7 @@
 //! The history of shares and unshares between two people (protocol §4, §5): synced, verified, pinned. A record
 //! that the server leaves out leaves a gap; a share that was ended can't come back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use sealpost_api::{
     file::{Direction, PairPage, PairQuery},
@@ -9,8 +9,8 @@ use sealpost_api::{
     routes,
 };
 use sealpost_crypto::{
-    id::UserId,
-    log::Log,
+    id::{RecordId, UserId},
+    log::{Log, StandingError},
     pair::{PairEntry, PairError, PairState},
     vault::{PairKey, Pin},
 };
@@ -31,7 +31,11 @@ const SYNCS: u32 = 8;
 
 /// Histories that one operation has synced: a list asks for each sender once.
 #[derive(Default)]
-pub(crate) struct Pairs(HashMap<UserId, PairState>);
+pub(crate) struct Pairs {
+    received: HashMap<UserId, PairState>,
+    /// Of what we sent to somebody, every record that counts (§5.4), also those of shares that are over.
+    sent: HashMap<UserId, HashSet<RecordId>>,
+}
 
 impl Pairs {
     /// The verified history of what `sender` shared with us, at least as far as `sequence`.
@@ -42,11 +46,27 @@ impl Pairs {
         sender: UserId,
         sequence: u64,
     ) -> Result<&PairState> {
-        if self.0.get(&sender).is_none_or(|known| known.sequence() < sequence) {
+        if self.received.get(&sender).is_none_or(|known| known.sequence() < sequence) {
             let key = PairKey { sender, recipient: inner.profile.user_id };
-            self.0.insert(sender, inner.sync_pair(log, key).await?);
+            self.received.insert(sender, inner.sync_pair(log, key).await?);
         }
-        self.0.get(&sender).ok_or_else(|| Error::internal("no history"))
+        self.received.get(&sender).ok_or_else(|| Error::internal("no history"))
+    }
+
+    /// Whether a record of ours stands in the verified history of what we sent to `recipient`, and counts. Asked only of
+    /// records that rotated keys signed: it takes the whole history.
+    pub(crate) async fn sent_counts(
+        &mut self,
+        inner: &Inner,
+        log: &Log,
+        recipient: UserId,
+        id: RecordId,
+    ) -> Result<bool> {
+        let counted = match self.sent.entry(recipient) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(inner.counted_records(log, recipient).await?),
+        };
+        Ok(counted.contains(&id))
     }
 }
 
@@ -110,6 +130,52 @@ impl Inner {
         Err(PairError::Conflict { sequence, ours, theirs }.into())
     }
 
+    /// A history of ours in which the next share may be signed: that vouches for all before it (§5.4, rule (b)), so
+    /// nothing must be in force there that only rotated keys of ours vouch for.
+    pub(crate) fn to_sign(pair: PairState) -> Result<PairState> {
+        if pair.uncounted_live().next().is_none() { Ok(pair) } else { Err(StandingError::Rotated.into()) }
+    }
+
+    /// [`Inner::sent_pair`], to sign the next share in it.
+    pub(crate) async fn pair_to_sign(&self, log: &Log, recipient: UserId) -> Result<PairState> {
+        Self::to_sign(self.sent_pair(log, recipient).await?)
+    }
+
+    /// With whom our own history begins, by the vault and by this device; ourselves too.
+    pub(crate) async fn sent_to(&self) -> Result<Vec<UserId>> {
+        let me = self.profile.user_id;
+        let vault = self.vault().await?;
+        let mut recipients: Vec<UserId> =
+            vault.pairs().filter(|pair| pair.sender == me).map(|pair| pair.recipient).collect();
+        if !recipients.contains(&me) {
+            recipients.push(me);
+        }
+        Ok(recipients)
+    }
+
+    /// The ids of all records that we sent to `recipient`, from the first to the last that counts.
+    async fn counted_records(&self, log: &Log, recipient: UserId) -> Result<HashSet<RecordId>> {
+        let key = PairKey { sender: self.profile.user_id, recipient };
+        let known = self.sync_pair(log, key).await?;
+        let (mut state, mut ids) = (PairState::new(key.sender, key.recipient), Vec::new());
+        while state.sequence() < known.sequence() {
+            let page = self.pair_page(&key, state.sequence()).await?;
+            if page.records.is_empty() {
+                return Err(rollback());
+            }
+            for raw in page.records {
+                let entry = PairEntry::verify(raw, log).map_err(|error| self.keep_fork(log, error.into()))?;
+                state.apply(&entry)?;
+                if state.sequence() == known.sequence() {
+                    check_pin(&state, Some(Pin { sequence: known.sequence(), head: known.head() }))?;
+                }
+                ids.push(entry.id());
+            }
+        }
+        ids.truncate(usize::try_from(known.counted().max(state.counted())).unwrap_or(usize::MAX));
+        Ok(ids.into_iter().collect())
+    }
+
     async fn sync_pair(&self, log: &Log, key: PairKey) -> Result<PairState> {
         let known = self.device.load(&blob(&key))?;
         let mut state = known.unwrap_or_else(|| PairState::new(key.sender, key.recipient));
@@ -124,6 +190,12 @@ impl Inner {
                 let entry = PairEntry::verify(raw, log).map_err(|error| self.keep_fork(log, error.into()))?;
                 state.apply(&entry)?;
                 check_pin(&state, pin)?;
+                // What is in our own vault, we have put there: one device of ours vouches for the others.
+                if key.sender == self.profile.user_id
+                    && pin.is_some_and(|pin| pin.sequence == state.sequence())
+                {
+                    state.vouch();
+                }
             }
             if page.records.is_empty() || state.sequence() >= page.newest {
                 break;

@@ -45,7 +45,7 @@ impl SignedIn {
 
 impl Inner {
     /// Proves a password by a whole login with it, and gives the credential that it rests on.
-    async fn prove_password(&self, password: &Password) -> Result<VerifiedCredential> {
+    pub(crate) async fn prove_password(&self, password: &Password) -> Result<VerifiedCredential> {
         let anonymous = Anonymous { server: self.caller.server().clone(), device: self.device.clone() };
         let account_key = self.device.account_key()?;
         let input = OpaqueInput::derive(password, account_key.as_ref());
@@ -89,7 +89,7 @@ impl Inner {
         Ok(Holder { email: self.email()?, seed, account, account_key: self.device.account_key()? })
     }
 
-    fn email(&self) -> Result<EmailAddress> {
+    pub(crate) fn email(&self) -> Result<EmailAddress> {
         Ok(self.profile.email.parse()?)
     }
 }

@@ -29,7 +29,8 @@ impl Anonymous {
     ///
     /// # Errors
     /// [`ErrorKind::LoginFailed`] (`kit_unknown`) if no account here has this kit, (`clock_off`) if this device's clock
-    /// is wrong; [`ErrorKind::AccountEnded`] if the account was replaced or revoked; [`ErrorKind::InvalidInput`] if the
+    /// is wrong; [`ErrorKind::AccountEnded`] if the account was replaced or revoked; [`ErrorKind::AccountRotated`] if
+    /// the kit is from before the account's keys were changed; [`ErrorKind::InvalidInput`] if the
     /// kit lacks the account key, or has one that the account does not use; [`ErrorKind::State`] if this device holds
     /// another account; [`ErrorKind::Verification`] if it is another organisation's kit, or the server's copy of the
     /// account does not agree with it.
@@ -95,7 +96,7 @@ fn check_account_key(kit: &RecoveryKit, needed: bool) -> Result<()> {
 }
 
 /// What the person with the kit can do about it.
-fn explain(error: Error, server: &str) -> Error {
+pub(crate) fn explain(error: Error, server: &str) -> Error {
     let (kind, message, hint) = match error.code() {
         "login_failed" => {
             let message = format!("no account at {server} has this recovery kit");
@@ -107,6 +108,12 @@ fn explain(error: Error, server: &str) -> Error {
             ErrorKind::AccountEnded,
             "this recovery kit is not valid any more: its account was replaced or revoked".to_owned(),
             "Use the kit of the new account. Without one, ask an Ops member of your organisation for a new invite.",
+        ),
+        "account_rotated" => (
+            ErrorKind::AccountRotated,
+            "this recovery kit is from before the account's keys were changed".to_owned(),
+            "Use the kit that was shown when they were changed. If you did not change them, somebody else has the \
+             old keys: tell an Ops member of your organisation.",
         ),
         "foreign_organisation" => (
             ErrorKind::Verification,

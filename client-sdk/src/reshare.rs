@@ -104,7 +104,9 @@ impl Inner {
             outcome => outcome?,
         };
         let shares = self.all_shares(log, directory, &file).await?;
-        let live = shares.iter().rfind(|share| share.recipient.user_id == recipient && !share.ended);
+        let live = shares
+            .iter()
+            .rfind(|share| share.recipient.user_id == recipient && !share.ended && !share.renewed);
         Ok(live.and_then(left).map(|terms| LostShare { file: info(&file), terms }))
     }
 }

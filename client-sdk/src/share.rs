@@ -209,7 +209,8 @@ impl Inner {
         let stops_at_any = since.is_some();
         let mut races = Contention::default();
         loop {
-            let (log, mut pair) = self.newest_sent_pair(resolve).await?;
+            let (log, pair) = self.newest_sent_pair(resolve).await?;
+            let mut pair = Self::to_sign(pair)?;
             let recipient = pair.recipient();
             if let Some(before) = since.take().filter(|before| before.recipient() == recipient) {
                 let news = self.pair_between(&log, before, &pair).await?;
@@ -222,7 +223,7 @@ impl Inner {
             let granted = (file.share.manifest(), &file.file_key);
             let (sealed, entry) = self.seal_share(&log, granted, recipient, &pair, terms)?;
             drop(log);
-            let outgoing = Outgoing::Share { file_id: file.file_id(), share: sealed };
+            let outgoing = Outgoing::Share { file_id: file.file_id(), share: sealed, renews: None };
             match self.send_pair_record(&key, outgoing).await {
                 Ok(()) => {
                     self.advance(&mut pair, &entry).await?;

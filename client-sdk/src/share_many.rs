@@ -66,7 +66,7 @@ impl Inner {
             let log = self.ops_log().await?;
             let mut pairs = Pairs::new();
             for recipient in std::mem::take(&mut unsettled) {
-                pairs.insert(recipient, self.sent_pair(&log, recipient).await?);
+                pairs.insert(recipient, self.pair_to_sign(&log, recipient).await?);
             }
             refute(wanted, &pairs, &mut outcomes);
             let open: Vec<usize> = (0..wanted.len()).filter(|at| outcomes[*at].is_none()).collect();

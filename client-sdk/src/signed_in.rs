@@ -20,7 +20,7 @@ use crate::{
     device::{Device, Profile},
     directory::{Directory, Person},
     error::{Error, ErrorKind, Result},
-    log_sync,
+    log_sync, rotate,
     server::{Call, NO_BODY, Server},
     server_url::ServerUrl,
     session::Session,
@@ -79,23 +79,27 @@ pub struct Identity {
 }
 
 impl SignedIn {
-    /// Takes up the session that `store` holds. Sends nothing.
+    /// Takes up the session that `store` holds. Sends nothing, unless a change of keys ([`crate::Rotation`]) was
+    /// interrupted before its answer came: then what became of it is found out first.
     ///
     /// # Errors
-    /// [`ErrorKind::NotSignedIn`]; [`ErrorKind::State`] if the store is damaged.
+    /// [`ErrorKind::NotSignedIn`]; [`ErrorKind::State`] if the store is damaged; [`ErrorKind::Network`] while a change of
+    /// keys can't be found out about.
     pub async fn resume(store: Arc<dyn StateStore>) -> Result<Self> {
         ClientBuilder::new().resume(store).await
     }
 
-    pub(crate) fn resume_by(device: Device, reach: impl FnOnce(ServerUrl) -> Result<Server>) -> Result<Self> {
-        let seed = device.seed()?;
-        let profile = device
-            .profile()?
-            .ok_or_else(|| Error::state("the state folder has keys, and does not say whose they are"))?;
+    pub(crate) async fn resume_by(
+        device: Device,
+        reach: impl FnOnce(ServerUrl) -> Result<Server>,
+    ) -> Result<Self> {
+        device.seed()?;
+        let server = reach(owner(&device)?.server.parse()?)?;
+        rotate::settle(&device, &server).await?;
+        let (seed, profile) = (device.seed()?, owner(&device)?);
         let account = Account::derive(&seed, profile.org_id, profile.user_id, profile.generation)?;
         let log = log_sync::load(&device, profile.org_id)?
             .ok_or_else(|| Error::state("the state folder has keys, and lacks the organisation's log"))?;
-        let server = reach(profile.server.parse()?)?;
         let session = Session::resume(device.clone(), server.clone())?;
         Ok(Self::assemble(Caller::account(server, session), device, profile, account, log))
     }
@@ -155,7 +159,7 @@ impl SignedIn {
         let told = self.inner.caller.post_empty(Call::new(routes::LOGOUT, &[]), NO_BODY).await;
         self.inner.device.forget_session()?;
         match told {
-            Err(error) if error.kind() != ErrorKind::NotSignedIn => Err(error
+            Err(error) if !is_over(&error) => Err(error
                 .context("signed out on this device, but the server could not be told")
                 .with_hint("The session there ends by itself when it is not used.")),
             _ => Ok(()),
@@ -173,12 +177,36 @@ impl Inner {
         let mut log = self.log.write().await;
         let synced = log_sync::sync(&self.caller, Some(log.clone()), self.profile.org_id).await;
         let synced = synced.map_err(|error| self.keep_fork(&log, error))?;
+        self.keep_log(&mut log, synced)?;
+        drop(log);
+        let log = self.log().await;
+        self.check_keys(&log)?;
+        Ok(log)
+    }
+
+    /// Takes over a log that was synced elsewhere.
+    pub(crate) async fn take_log(&self, synced: Log) -> Result<()> {
+        let mut log = self.log.write().await;
+        if synced.size() >= log.size() { self.keep_log(&mut log, synced) } else { Ok(()) }
+    }
+
+    fn keep_log(&self, log: &mut Log, synced: Log) -> Result<()> {
         if synced.size() > log.size() {
             log_sync::save(&self.device, &synced)?;
         }
         *log = synced;
-        drop(log);
-        Ok(self.log().await)
+        Ok(())
+    }
+
+    /// A device whose keys were rotated elsewhere does nothing more with them.
+    fn check_keys(&self, log: &Log) -> Result<()> {
+        let (Some(member), mine) = (log.member(self.profile.user_id), self.account.bundle().id()) else {
+            return Ok(());
+        };
+        if member.current().bundle != mine && member.generation_of(mine).is_some() {
+            return Err(SignerError::Rotated.into());
+        }
+        Ok(())
     }
 
     /// When a check against `log` found that the server signed another history too: keeps the proof on this device, so
@@ -256,14 +284,38 @@ impl Inner {
         self.vault().await?.flush(self.access(), log).await
     }
 
+    async fn open_vault(&self) -> Result<Vaulted> {
+        match Vaulted::open(self.access()).await {
+            // Under keys that another device has put in place of ours, rather than damaged?
+            Err(error) if error.code() == "vault" => {
+                let known = log_sync::load(&self.device, self.profile.org_id)?;
+                let log = log_sync::sync(&self.caller, known, self.profile.org_id).await?;
+                self.check_keys(&log)?;
+                Err(error)
+            }
+            outcome => outcome,
+        }
+    }
+
     /// The vault, fetched once a run.
     pub(crate) async fn vault(&self) -> Result<tokio::sync::MappedMutexGuard<'_, Vaulted>> {
         let mut slot = self.vault.lock().await;
         if slot.is_none() {
-            *slot = Some(Vaulted::open(self.access()).await?);
+            *slot = Some(self.open_vault().await?);
         }
         tokio::sync::MutexGuard::try_map(slot, Option::as_mut).map_err(|_| Error::internal("no vault"))
     }
+}
+
+/// Whose the device is.
+fn owner(device: &Device) -> Result<Profile> {
+    let missing = || Error::state("the state folder has keys, and does not say whose they are");
+    device.profile()?.ok_or_else(missing)
+}
+
+/// The server has nothing left to end.
+fn is_over(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotSignedIn | ErrorKind::AccountRotated)
 }
 
 fn pending() -> Error {

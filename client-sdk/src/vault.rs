@@ -8,8 +8,9 @@ use sealpost_crypto::{
     encoding::Base64,
     id::{Digest, FileId},
     log::Log,
+    secret::AccountSeed,
     sign::Signature,
-    vault::{self, LogPin, PairKey, Pin, Pins, Vault, VaultOwner},
+    vault::{self, LogPin, OldSeed, PairKey, Pin, Pins, Rest, Vault, VaultOwner},
 };
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +106,11 @@ impl Vaulted {
         self.seen.pins.pairs.get(key).copied()
     }
 
+    /// Every pair of which records were seen.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = PairKey> + '_ {
+        self.seen.pins.pairs.keys().copied()
+    }
+
     /// Which version of a file was seen.
     pub(crate) fn file(&self, file_id: FileId) -> Option<Pin> {
         self.seen.pins.files.get(&file_id).copied()
@@ -136,20 +142,7 @@ impl Vaulted {
         if !self.pins_changed {
             return Ok(());
         }
-        let log_pin = log.checkpoint().map(|checkpoint| checkpoint.position());
-        self.change(access, |vault| {
-            if let Some(position) = &log_pin
-                && position.size > vault.pins.log.size
-            {
-                let pin = LogPin {
-                    size: position.size,
-                    head: position.head,
-                    signature: position.signature.clone(),
-                };
-                vault.pins.log = pin;
-            }
-        })
-        .await
+        self.change(access, |vault| raise_log(vault, log)).await
     }
 
     /// Changes the vault on the server. `change` runs again on the newest vault whenever another device got in
@@ -176,6 +169,25 @@ impl Vaulted {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// The vault that follows this one under the account's next keys. The seed of the keys before it stays inside.
+    pub(crate) fn for_next_keys(
+        &self,
+        next: &Account,
+        (generation, seed): (u64, AccountSeed),
+        credential: &VerifiedCredential,
+        log: &Log,
+    ) -> Result<VaultBlob> {
+        let mut vault = self.with_our_pins()?;
+        vault.old_seeds.insert(generation, OldSeed { seed, rest: Rest::new() });
+        let pin = credential.pin();
+        vault.pins.credential = Pin { sequence: pin.epoch, head: pin.id };
+        raise_log(&mut vault, log);
+        vault.follow(self.vault.version, &self.sealed);
+        let owner = VaultOwner { org_id: next.org_id(), user_id: next.user_id() };
+        let sealed = vault.seal(&next.keys().vault, &owner)?;
+        Ok(VaultBlob { version: vault.version, previous: vault.previous, blob: Base64(sealed) })
     }
 
     /// Fetches the vault again: another device may have changed it.
@@ -220,6 +232,15 @@ impl Vaulted {
         self.seen.pins.credential = seen.pins.credential;
         self.unsaved = false;
         device.save(BLOB, &seen)
+    }
+}
+
+/// Pins the log in the vault, if it has come further.
+fn raise_log(vault: &mut Vault, log: &Log) {
+    if let Some(position) = log.checkpoint().map(|checkpoint| checkpoint.position())
+        && position.size > vault.pins.log.size
+    {
+        vault.pins.log = LogPin { size: position.size, head: position.head, signature: position.signature };
     }
 }
 

@@ -156,6 +156,19 @@ def pairs():
             require(found == (c["head"], sorted(c["live"])), "another history")
         case(f"pair: {c['name']}", c.get("error"), run)
 
+def rotations():
+    v = load("rotation")
+    early, late = build(v["log"], 3), build(v["log"], 4)
+    for c in v["cases"]:
+        def run():
+            pair, counted = p.Pair(v["sender"], v["recipient"]), 0
+            for place, wire in enumerate(c["records"], 1):
+                at = early if place <= c["seen_before"] else late
+                pair.add(at, wire)
+                counted = place if at.standing(pair.records[-1], True) != "retired" else counted
+            require(counted == c["counted"], "others count")
+        case(f"rotation: {c['name']}", None, run)
+
 def sizes():
     v = load("size")
     for c in v["layouts"]:
@@ -284,7 +297,7 @@ def kits():
     for c in v["refused_account_keys"]:
         case(f"kit: {c['name']}", c["error"], lambda: opener.read_code(c["account_key_code"], 16))
 
-for check in (records, wires, log, openings, shares, pairs, sizes, content, age_stream, metadata, keys, hpke, vaults, envelopes, kits):
+for check in (records, wires, log, openings, shares, pairs, rotations, sizes, content, age_stream, metadata, keys, hpke, vaults, envelopes, kits):
     check()
 for what, why in LEFT_OUT.items():
     print(f"left out: {what}: {why}")

@@ -1,7 +1,7 @@
 //! The history of a pair (sender, recipient) over all files (protocol §4): shares and unshares, counted from 1,
 //! each naming the one before. Nothing can be left out of the middle, and nothing ended comes back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -94,6 +94,8 @@ pub struct PairEntry {
     file_id: FileId,
     /// The share that this entry ends; `None` if it is a share.
     ends: Option<RecordId>,
+    /// Whether the signature counts by itself, without a record that leads here (§5.4).
+    counts: bool,
 }
 
 /// How far a pair's history is known: what a device pins.
@@ -106,12 +108,18 @@ pub struct PairState {
     sequence: u64,
     head: RecordId,
     live: BTreeMap<FileId, RecordId>,
+    /// How many of the newest records did not count when they were seen, with none that counts after them.
+    #[serde(default, skip_serializing_if = "is_zero", with = "int53")]
+    uncounted: u64,
+    /// Which of the shares in force are among them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    uncounted_live: BTreeSet<FileId>,
 }
 
 impl PairEntry {
     /// Verifies a record of a pair's history.
     pub fn verify(raw: RawRecord, log: &Log) -> Result<Self, PairEntryError> {
-        let (entry, author, position) = match raw.kind.as_str() {
+        let (mut entry, author, position) = match raw.kind.as_str() {
             Share::KIND => {
                 let share = log.verify_authored::<Share>(raw)?;
                 let context: ShareContext = record::parse(&share.context.0).map_err(AuthorError::Record)?;
@@ -129,9 +137,11 @@ impl PairEntry {
         if log.check_current_then(&author, &position)?.role != Role::Ops {
             return Err(StandingError::NotOps.into());
         }
+        entry.counts = log.standing(&author, &position, false).is_ok();
         if valid_place(entry.sequence, entry.previous) { Ok(entry) } else { Err(PairEntryError::Place) }
     }
 
+    /// Of a share whose signature counts, as one's own does.
     pub(crate) fn of_share(share: &Signed<Share>, context: &ShareContext) -> Self {
         Self {
             id: share.id(),
@@ -141,9 +151,11 @@ impl PairEntry {
             previous: context.pair_previous,
             file_id: context.file_id,
             ends: None,
+            counts: true,
         }
     }
 
+    /// As [`PairEntry::of_share`].
     pub(crate) fn of_unshare(unshare: &Signed<Unshare>) -> Self {
         Self {
             id: unshare.id(),
@@ -153,6 +165,7 @@ impl PairEntry {
             previous: unshare.pair_previous,
             file_id: unshare.file_id,
             ends: Some(unshare.share),
+            counts: true,
         }
     }
 
@@ -185,7 +198,15 @@ impl PairEntry {
 impl PairState {
     /// The history before its first record.
     pub fn new(sender: UserId, recipient: UserId) -> Self {
-        Self { sender, recipient, sequence: 0, head: RecordId::ZERO, live: BTreeMap::new() }
+        Self {
+            sender,
+            recipient,
+            sequence: 0,
+            head: RecordId::ZERO,
+            live: BTreeMap::new(),
+            uncounted: 0,
+            uncounted_live: BTreeSet::new(),
+        }
     }
 
     /// Continues the history by one entry. The same entry once more changes nothing; on an error nothing has
@@ -213,7 +234,21 @@ impl PairState {
             Some(_) => return Err(PairError::NotLive),
         }
         (self.sequence, self.head) = (entry.sequence, entry.id);
+        self.note_standing(entry);
         Ok(())
+    }
+
+    /// A record that counts leads to all before it (§5.4, rule (b)).
+    fn note_standing(&mut self, entry: &PairEntry) {
+        if entry.counts {
+            (self.uncounted, self.uncounted_live) = (0, BTreeSet::new());
+            return;
+        }
+        self.uncounted += 1;
+        match entry.ends {
+            None => self.uncounted_live.insert(entry.file_id),
+            Some(_) => self.uncounted_live.remove(&entry.file_id),
+        };
     }
 
     /// Who shares.
@@ -251,6 +286,27 @@ impl PairState {
         self.live.iter().map(|(file_id, share)| (*file_id, *share))
     }
 
+    /// Up to which place records count: each counted when it was seen, or a later one that did leads to it by
+    /// `pair_previous` (§5.4, rule (b)).
+    pub fn counted(&self) -> u64 {
+        self.sequence.saturating_sub(self.uncounted)
+    }
+
+    /// All records known so far count: what is sealed in one's own vault says so of one's own.
+    pub fn vouch(&mut self) {
+        (self.uncounted, self.uncounted_live) = (0, BTreeSet::new());
+    }
+
+    /// Whether the share in force for a file, if there is one, counts.
+    pub fn counts(&self, file_id: FileId) -> bool {
+        self.live.contains_key(&file_id) && !self.uncounted_live.contains(&file_id)
+    }
+
+    /// Files whose share in force does not count: somebody with a rotated key, and the server, may have put it there.
+    pub fn uncounted_live(&self) -> impl Iterator<Item = FileId> + '_ {
+        self.uncounted_live.iter().copied()
+    }
+
     fn check_known(&self, entry: &PairEntry) -> Result<(), PairError> {
         if entry.sequence < self.sequence {
             return Err(PairError::Behind { sequence: entry.sequence });
@@ -261,6 +317,10 @@ impl PairState {
     fn conflict(&self, sequence: u64, theirs: RecordId) -> PairError {
         PairError::Conflict { sequence, ours: self.head, theirs }
     }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Sequences count from 1, and exactly the first entry has nothing before it.

@@ -91,7 +91,13 @@ fn make_merges() -> (Value, Value) {
     theirs.pins.credential = pin(2, 2);
     theirs.pins.files.insert(FileId::new([5; 16]), pin(1, 1));
     let merged = merge(&mine, &theirs).unwrap();
-    let merges = json!([{"name": "the higher pin and the later name", "mine": mine, "theirs": theirs, "merged": merged}]);
+    let (mut renewed, behind) = (sample_vault(), sample_vault());
+    renewed.renewed = 3;
+    let both = merge(&renewed, &behind).unwrap();
+    let merges = json!([
+        {"name": "the higher pin and the later name", "mine": mine, "theirs": theirs, "merged": merged},
+        {"name": "what one device renewed", "mine": renewed, "theirs": behind, "merged": both},
+    ]);
     let conflict = |change: &dyn Fn(&mut Vault), name: &str, error: &str| {
         let mut theirs = sample_vault();
         change(&mut theirs);

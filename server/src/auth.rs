@@ -31,7 +31,7 @@ use crate::{
 
 /// Why an invite was cancelled.
 pub(crate) const INVITER_GONE: &str =
-    "Whoever made this invite is not a member of the organisation any more.";
+    "Whoever made this invite has left the organisation, or changed their keys since.";
 
 /// Where the request log learns who called; set once the session is known.
 #[derive(Clone, Default)]

@@ -198,31 +198,34 @@ impl Checker<'_> {
         let signed = self.authored::<Unshare>(raw)?;
         self.stated(&signed.position(), signed.time)?;
         require(signed.file_id == file, "The record is about another file.")?;
-        require(signed.recipient != self.caller, "Nobody can end their own access to their own file.")?;
         Ok(signed)
     }
 
-    /// A receipt; which share it names is another matter.
+    /// A receipt; which share it names is another matter. One that was signed before the keys were rotated, and did not
+    /// get away in time, still says what it says.
     pub(crate) fn receipt(&self, raw: RawRecord) -> Result<Signed<Receipt>, ApiError> {
-        let signed = self.authored::<Receipt>(raw)?;
+        let signed = self.callers::<Receipt>(raw)?;
         self.stated(&signed.position(), signed.time)?;
+        let standing = self.log.standing(&signed.author(), &signed.position(), true);
+        standing.map_err(|error| ApiError::record_invalid(format!("The receipt record: {error}.")))?;
         Ok(signed)
     }
 
     /// The record is the caller's, under their current keys.
     fn authored<R: Authored>(&self, raw: RawRecord) -> Result<Signed<R>, ApiError> {
+        let signed = self.callers::<R>(raw)?;
+        let current = self.log.active(self.caller).map(|member| member.bundle().id());
+        if current == Some(signed.author().signer_bundle) { Ok(signed) } else { Err(not_current()) }
+    }
+
+    /// The record is the caller's, under any keys of theirs.
+    fn callers<R: Authored>(&self, raw: RawRecord) -> Result<Signed<R>, ApiError> {
         let signed = self
             .log
             .verify_authored::<R>(raw)
             .map_err(|error| ApiError::record_invalid(format!("The {} record: {error}.", R::KIND)))?;
-        let author = signed.author();
-        require(author.signer == self.caller, "The record is signed by somebody else.")?;
-        let current = self.log.active(self.caller).map(|member| member.bundle().id());
-        if current == Some(author.signer_bundle) {
-            return Ok(signed);
-        }
-        Err(ApiError::record_invalid("The record is signed under keys that are not current.")
-            .hint("Sign in again on this device."))
+        require(signed.author().signer == self.caller, "The record is signed by somebody else.")?;
+        Ok(signed)
     }
 
     /// The log state that it names is one of ours, and its time is not in the future.
@@ -247,6 +250,12 @@ impl Checker<'_> {
         ))
         .hint("Set this device's clock right, then try again."))
     }
+}
+
+/// The signer's keys were rotated, or their membership has ended.
+pub(crate) fn not_current() -> ApiError {
+    ApiError::record_invalid("The record is signed under keys that are not current.")
+        .hint("Sign in again on this device.")
 }
 
 /// There is no such active recipient; whether somebody is unknown or gone is not said.

@@ -30,6 +30,7 @@ pub(crate) mod nonce;
 pub(crate) mod pair;
 pub(crate) mod part;
 pub(crate) mod receipt;
+pub(crate) mod rotation;
 pub(crate) mod server;
 pub(crate) mod session;
 pub(crate) mod share;
@@ -55,6 +56,7 @@ pub(crate) const STATEMENTS: &[&[&str]] = &[
     pair::STATEMENTS,
     part::STATEMENTS,
     receipt::STATEMENTS,
+    rotation::STATEMENTS,
     server::STATEMENTS,
     session::STATEMENTS,
     share::STATEMENTS,

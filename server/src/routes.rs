@@ -32,6 +32,7 @@ mod organisation;
 mod pair;
 mod part;
 mod receipt;
+mod rotate;
 mod share;
 mod withdraw;
 
@@ -80,6 +81,7 @@ fn people(mount: &mut Mount) {
     mount.at(routes::ACCOUNT, account::account);
     mount.at(routes::CREDENTIAL_CHALLENGE, credential::challenge);
     mount.at(routes::PUT_CREDENTIAL, credential::change);
+    mount.at(routes::ROTATE, rotate::rotate);
     mount.at(routes::VAULT, account::vault);
     mount.at(routes::PUT_VAULT, account::put_vault);
     mount.at(routes::MEMBERS, account::members);

@@ -6,10 +6,12 @@ mod credential;
 mod files;
 mod login;
 mod people;
+mod rotation;
 
 pub use files::{Stored, Terms, Upload};
 pub use login::SignIn;
 pub use people::{Founding, Invitation, Person, found, found_and_join, founding};
+pub use rotation::{Draft, NextKeys};
 
 use rand::Rng;
 use sealpost_api::log::LogPage;

@@ -110,6 +110,14 @@ impl Device {
         self.me = SignedIn::resume(Arc::new(self.store.clone())).await.expect("the session was kept");
     }
 
+    /// Changes the keys, under the same password; the new kit. What the person shares is not made anew yet.
+    pub async fn rotate(&mut self) -> KitText {
+        let rotation = self.me.prepare_rotation(secret(&self.password), None).await.expect("new keys");
+        let kit = rotation.kit();
+        self.me = rotation.complete().await.expect("rotating").me;
+        kit
+    }
+
     /// What the device keeps under a name.
     pub fn blob(&self, name: &str) -> Option<Vec<u8>> {
         self.store.load(name).expect("the device's state").map(|bytes| bytes.to_vec())

@@ -19,7 +19,7 @@ use crate::{
     problem::ErrorCode::{
         AlreadyComplete, AlreadyShared, DigestMismatch, IdTaken, LimitReached, LogUnknown, NotFound,
         OwnerActive, PairConflict, PartConflict, PartsMissing, RangeNotSatisfiable, RecipientPending,
-        RecipientUnknown, RecordInvalid, StorageFull, TooLarge, Unavailable, Unsupported,
+        RecipientUnknown, RecordInvalid, ShareChanged, StorageFull, TooLarge, Unavailable, Unsupported,
     },
     routes,
 };
@@ -134,7 +134,7 @@ pub(super) fn shares() -> Group {
                 .takes_up_to::<ShareFile>(MAX_SHARE_BODY)
                 .gives::<ShareResults>(200, "What became of each share, in the same order.")
                 .again("Shares that are stored already count as stored now.")
-                .fails(&[LimitReached])
+                .fails(&[LimitReached, RecordInvalid])
                 .items_fail(&[
                     RecordInvalid,
                     LogUnknown,
@@ -143,6 +143,7 @@ pub(super) fn shares() -> Group {
                     RecipientPending,
                     PairConflict,
                     AlreadyShared,
+                    ShareChanged,
                 ]),
             Operation::of(routes::SHARE_FILES)
                 .about("Shares of several files. Each is accepted or refused by itself, by the same rules as above.")

@@ -2,7 +2,10 @@
 
 use super::operation::{Group, Operation};
 use crate::{
-    account::{AccountView, ChangeCredential, CredentialRegister, MemberSummary, MemberView, VaultBlob},
+    account::{
+        AccountView, ChangeCredential, CredentialRegister, MemberSummary, MemberView, RotateAccount,
+        VaultBlob,
+    },
     auth::{
         KeyChallenge, KeyChallengeRequest, KeyLogin, LoginChallenge, LoginFinish, LoginStart, Refresh,
         RegisterChallenge, Session, Tokens,
@@ -13,9 +16,9 @@ use crate::{
     log::{AppendLog, LogAppended, LogPage, LogQuery, LogSeen},
     paging::PageQuery,
     problem::ErrorCode::{
-        AccountEnded, AlreadyMember, CredentialChanged, IdTaken, InviteCancelled, InviteExpired,
-        InviteReplaced, InviteUsed, LimitReached, LogConflict, LogUnknown, LoginFailed, NotSignedIn,
-        RecordInvalid, ReplacesUnknown, RestoreUnconfirmed, TooManyAttempts, Unsupported, VaultConflict,
+        AccountEnded, AccountRotated, AlreadyMember, CredentialChanged, IdTaken, InviteCancelled,
+        InviteExpired, InviteReplaced, InviteUsed, LimitReached, LogConflict, LogUnknown, LoginFailed,
+        NotSignedIn, RecordInvalid, ReplacesUnknown, RestoreUnconfirmed, TooManyAttempts, VaultConflict,
     },
     routes,
 };
@@ -48,7 +51,7 @@ pub(super) fn sessions() -> Group {
                 .takes::<KeyLogin>()
                 .gives::<Session>(200, "Signed in.")
                 .again("Fails: a nonce is good once. Ask for another one.")
-                .fails(&[LoginFailed, AccountEnded])
+                .fails(&[LoginFailed, AccountEnded, AccountRotated])
                 .needs_organisation(),
             Operation::of(routes::REFRESH)
                 .about(
@@ -83,6 +86,15 @@ pub(super) fn account() -> Group {
                 .gives_nothing("The new password counts.")
                 .again("The same change is answered as if it were made now.")
                 .fails(&[CredentialChanged, RecordInvalid]),
+            Operation::of(routes::ROTATE)
+                .about(
+                    "Log entry, bundle, credential, OPAQUE record, envelope and vault change together or not at all. Every other \
+                     session ends, and open invites are cancelled.",
+                )
+                .takes_up_to::<RotateAccount>(MAX_VAULT_BODY)
+                .gives::<LogAppended>(200, "The new keys count.")
+                .again("The same entry with the same credential gives the newest checkpoint.")
+                .fails(&[LogConflict, VaultConflict, CredentialChanged, RecordInvalid, RestoreUnconfirmed]),
             Operation::of(routes::VAULT).gives::<VaultBlob>(200, "The vault."),
             Operation::of(routes::PUT_VAULT)
                 .takes_up_to::<VaultBlob>(MAX_VAULT_BODY)
@@ -122,7 +134,7 @@ pub(super) fn log() -> Group {
                 .takes::<AppendLog>()
                 .gives::<LogAppended>(200, "The entry is in the log.")
                 .again("The same entry gives the newest checkpoint.")
-                .fails(&[LogConflict, RecordInvalid, RestoreUnconfirmed, Unsupported]),
+                .fails(&[LogConflict, RecordInvalid, RestoreUnconfirmed]),
             Operation::of(routes::LOG_SEEN)
                 .about(
                     "For a client that is shown a shorter log than it has seen. If this server signed the checkpoint, its database \

@@ -1,4 +1,4 @@
-//! Arguments of the commands about accounts: init, invite, join, login, passwd, recover.
+//! Arguments of the commands about accounts: init, invite, join, login, passwd, rotate, recover.
 
 use std::path::PathBuf;
 
@@ -172,6 +172,27 @@ themselves, because they hold your key.";
 #[command(after_help = PASSWD_EXAMPLE)]
 pub struct PasswdArgs {
     /// File whose first line is the new password; --password-file is the current one
+    #[arg(long, value_name = "FILE", env = "SEALPOST_NEW_PASSWORD_FILE")]
+    pub new_password_file: Option<PathBuf>,
+}
+
+const ROTATE_EXAMPLE: &str = "\
+Examples:
+  sealpost rotate
+  sealpost rotate --password-file old.txt --new-password-file new.txt --json > new-kit.json
+
+When a device, a backup or the recovery kit may be in other hands. You get a new recovery kit first: write it down, the
+old one is of no use afterwards. Then everything changes at once, or nothing does: your other devices ask for the password
+(and the new account key), your open invites are cancelled, and what you share is made anew under the new keys, on
+what is left of its terms. What others have fetched before, they have. Interrupted, it goes on with the next command.
+With --json the kit is part of the JSON, because a script has no other way to it: keep that safe. If such a script is
+interrupted before it has the JSON, let it rotate again.";
+
+/// `sealpost rotate`
+#[derive(Debug, Args)]
+#[command(after_help = ROTATE_EXAMPLE)]
+pub struct RotateArgs {
+    /// File whose first line is a new password; without it the password stays. --password-file is the current one
     #[arg(long, value_name = "FILE", env = "SEALPOST_NEW_PASSWORD_FILE")]
     pub new_password_file: Option<PathBuf>,
 }

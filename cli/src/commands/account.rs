@@ -6,7 +6,7 @@ use crate::{
     context::Context,
     failure::Outcome,
     kit,
-    output::{Account, Enrolled, NewAccount, Person, RecoveryKit, SecretText},
+    output::{Account, Enrolled, KeysChanged, NewAccount, Person, RecoveryKit, SecretText},
     printer::Format,
     time,
 };
@@ -24,7 +24,7 @@ pub async fn enrol(account: Enrolling, context: &Context) -> Outcome<SignedIn> {
 }
 
 /// On standard error, so that it does not end up in a file beside the data; again until it was written down.
-async fn show_kit(kit: &KitText, context: &Context) -> Outcome {
+pub async fn show_kit(kit: &KitText, context: &Context) -> Outcome {
     loop {
         context.printer.err(&kit::sheet(kit));
         if context.prompter.confirm("Have you written the recovery kit down? It is not shown again.").await? {
@@ -33,7 +33,8 @@ async fn show_kit(kit: &KitText, context: &Context) -> Outcome {
     }
 }
 
-fn kit_output(text: KitText) -> RecoveryKit {
+/// The kit as output.
+pub fn kit_output(text: KitText) -> RecoveryKit {
     RecoveryKit {
         words: SecretText::new(text.words),
         organisation: text.organisation.to_string(),
@@ -83,6 +84,11 @@ fn status(status: Status) -> &'static str {
 /// How somebody's new account came, as output.
 pub fn succession(succession: Succession) -> NewAccount {
     NewAccount { invited_by: succession.invited_by.map(person), since: succession.since.map(time::rfc3339) }
+}
+
+/// When somebody changed their keys, as output.
+pub fn keys_changed(change: sealpost_client::KeysChanged) -> KeysChanged {
+    KeysChanged { generation: change.generation, log_size: change.log_size, at: change.at.map(time::rfc3339) }
 }
 
 /// A person as output.

@@ -33,6 +33,7 @@ fn contact(contact: Contact) -> output::Contact {
         status: status(contact.status).to_owned(),
         has_shares: contact.has_shares,
         new_account: contact.succession.map(account::succession),
+        keys_changed: contact.keys_changed.map(account::keys_changed),
     }
 }
 

@@ -66,6 +66,8 @@ fn queued(share: QueuedShare) -> Share {
 fn status(share: &ShareInfo) -> &'static str {
     if share.ended {
         "ended"
+    } else if share.renewed {
+        "renewed"
     } else if share.expires_at.is_some_and(|end| end <= time::now()) {
         "expired"
     } else if share.limit.is_some_and(|limit| share.downloads >= limit) {

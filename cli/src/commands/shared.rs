@@ -27,6 +27,7 @@ pub fn file(file: SharedFile) -> ReceivedFile {
         file: listing::facts(file.file),
         from: person(file.from),
         sender_left: file.sender_left,
+        by_retired_key: file.by_retired_key,
         shared_at: time::rfc3339(file.shared_at),
         expires_at: file.expires_at.map(time::rfc3339),
         downloads_left: file.limit.map(|limit| limit.saturating_sub(file.downloads)),

@@ -12,6 +12,7 @@ pub async fn run(args: VerifyArgs, context: &Context) -> Outcome {
         name: verification.person.name,
         role: account::role(verification.role).to_owned(),
         words: verification.words.map(str::to_owned).to_vec(),
+        keys_changed: verification.keys_changed.map(account::keys_changed),
     })?;
     context.printer.note(
         "Let them run `sealpost verify` with your address, and compare by phone or face to face. All twelve \

@@ -112,6 +112,8 @@ pub struct ReceivedFile {
     pub from: Person,
     /// The sender has left the organisation since; then the date may be wrong.
     pub sender_left: bool,
+    /// The sender has changed their keys since; this device had seen the share before.
+    pub by_retired_key: bool,
     /// When it was shared.
     pub shared_at: String,
     /// When the share ends.
@@ -125,7 +127,11 @@ pub struct ReceivedFile {
 impl Show for ReceivedFile {
     fn human(&self) -> String {
         let mut shown = self.file.line(&self.shared_at);
-        let left = if self.sender_left { SENDER_LEFT } else { "" };
+        let left = match (self.sender_left, self.by_retired_key) {
+            (true, _) => SENDER_LEFT,
+            (false, true) => " (by keys they have changed since)",
+            (false, false) => "",
+        };
         shown += &format!("    from {}{left}", self.from.human());
         if let Some(time) = &self.expires_at {
             shown += &format!(", until {time}");

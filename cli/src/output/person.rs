@@ -80,6 +80,28 @@ pub struct Contact {
     pub has_shares: bool,
     /// Set if this account took the place of another one of the same person.
     pub new_account: Option<NewAccount>,
+    /// Set if they have changed their keys: the twelve words are others since.
+    pub keys_changed: Option<KeysChanged>,
+}
+
+/// When somebody last changed their keys.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct KeysChanged {
+    /// Which generation of keys they have, from 1.
+    pub generation: u64,
+    /// Entries of the organisation's log with the change.
+    pub log_size: u64,
+    /// When, by the server's word.
+    pub at: Option<String>,
+}
+
+impl KeysChanged {
+    /// Part of a sentence.
+    pub fn human(&self) -> String {
+        let day = self.at.as_deref().and_then(|time| time.split('T').next());
+        let on = day.map(|day| format!(" on {day}")).unwrap_or_default();
+        format!("keys changed{on} at log size {}", self.log_size)
+    }
 }
 
 /// How somebody's new account came.
@@ -108,7 +130,8 @@ impl Contact {
         let role = if self.role == "ops" { "Ops" } else { "Client" };
         let shares = if self.has_shares { ", files shared" } else { "" };
         let new = self.new_account.as_ref().map(|new| format!(", {}", new.human())).unwrap_or_default();
-        format!("{role:<6}  {:<11}  {}{shares}{new}\n", self.status, person.human())
+        let keys = self.keys_changed.as_ref().map(|keys| format!(", {}", keys.human())).unwrap_or_default();
+        format!("{role:<6}  {:<11}  {}{shares}{new}{keys}\n", self.status, person.human())
     }
 }
 
@@ -125,12 +148,15 @@ pub struct Words {
     pub role: String,
     /// Twelve words, in order.
     pub words: Vec<String>,
+    /// Set if they have changed their keys: the words are others since.
+    pub keys_changed: Option<KeysChanged>,
 }
 
 impl Show for Words {
     fn human(&self) -> String {
         let person = Person { email: self.email.clone(), name: self.name.clone() };
-        format!("You and {}:\n{}\n", person.human(), word_columns(&self.words))
+        let keys = self.keys_changed.as_ref().map(|keys| format!(" ({})", keys.human())).unwrap_or_default();
+        format!("You and {}{keys}:\n{}\n", person.human(), word_columns(&self.words))
     }
 
     fn ids(&self) -> Vec<String> {
@@ -150,6 +176,7 @@ mod tests {
             name: "Olga\x1b[2J".into(),
             role: "ops".into(),
             words: (b'a'..=b'l').map(|letter| char::from(letter).to_string()).collect(),
+            keys_changed: None,
         };
         let shown = words.human();
         assert!(shown.contains(" 1 a") && shown.contains("12 l"), "{shown}");
@@ -171,10 +198,16 @@ mod tests {
                 invited_by: Some(Person { email: "o@example.org".into(), name: String::new() }),
                 since: Some("2026-11-22T21:51:24Z".into()),
             }),
+            keys_changed: Some(KeysChanged {
+                generation: 2,
+                log_size: 7,
+                at: Some("2026-11-26T21:51:24Z".into()),
+            }),
         };
         let shown = contact.human();
         let (line, new) = shown.split_once(", new account").unwrap();
-        assert_eq!(new, ", invited by o@example.org on 2026-11-22\n");
+        let keys = ", keys changed on 2026-11-26 at log size 7";
+        assert_eq!(new, format!(", invited by o@example.org on 2026-11-22{keys}\n"));
         assert_eq!(line, "Ops     active       Olga\\u{a}Root <a@example.org>, files shared");
     }
 }

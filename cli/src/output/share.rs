@@ -11,8 +11,9 @@ use crate::{failure::Failure, printer::Show, text};
 pub struct Share {
     /// With whom.
     pub email: String,
-    /// `active`, `expired`, `used_up`, `ended`; `account_ended`: whom it was for can't sign in to that account;
-    /// `queued`: it waits until they have joined and are admitted.
+    /// `active`, `expired`, `used_up`, `ended`; `renewed`: a fresh share took its place after keys were changed;
+    /// `account_ended`: whom it was for can't sign in to that account; `queued`: it waits until they have joined and are
+    /// admitted.
     pub status: String,
     /// Set if the recipient's account took the place of another one.
     pub new_account: Option<NewAccount>,

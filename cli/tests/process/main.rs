@@ -18,6 +18,7 @@ mod recovery;
 mod replacement;
 mod resume;
 mod revocation;
+mod rotation;
 mod several;
 mod tls;
 mod world;

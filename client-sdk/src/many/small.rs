@@ -151,10 +151,9 @@ impl Inner {
                 _ => Ok(Found::New { before: Before::Nothing, fingerprint: None }),
             };
         }
-        let fingerprint = self.fingerprint(path, &file.note).await?;
-        Ok(match known.before(name, fingerprint) {
-            before @ Before::Same(file_id) => there(file_id, what, before),
-            before => Found::New { before, fingerprint: Some(fingerprint) },
+        Ok(match self.find_before(known, path, &file.note).await? {
+            (before @ Before::Same(file_id), _) => there(file_id, what, before),
+            (before, fingerprint) => Found::New { before, fingerprint: Some(fingerprint) },
         })
     }
 

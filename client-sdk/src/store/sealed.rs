@@ -23,15 +23,15 @@ use zeroize::Zeroizing;
 
 use super::{StateStore, StoreGuard};
 use crate::{
-    device::{ACCOUNT_KEY, Device, SEED, SESSION},
+    device::{ACCOUNT_KEY, Device, ROTATION, SEED, SESSION},
     error::{Error, ErrorKind, Result},
 };
 
 /// Says which keys in the keyring are this store's; there while secrets are sealed.
 const MARK: &str = "keyring";
 /// Every blob that holds a secret in the clear, and the key that seals it.
-const SECRETS: [(&str, &str); 3] =
-    [(SEED, SESSION_KEY), (SESSION, SESSION_KEY), (ACCOUNT_KEY, ACCOUNT_KEYS_KEY)];
+const SECRETS: [(&str, &str); 4] =
+    [(SEED, SESSION_KEY), (SESSION, SESSION_KEY), (ROTATION, SESSION_KEY), (ACCOUNT_KEY, ACCOUNT_KEYS_KEY)];
 const SESSION_KEY: &str = "session";
 const ACCOUNT_KEYS_KEY: &str = "account";
 

@@ -37,7 +37,7 @@ impl Inner {
         let _guard = self.signing().await?;
         for _ in 0..ATTEMPTS {
             let log = self.ops_log().await?;
-            let mut pair = self.sent_pair(&log, me).await?;
+            let mut pair = self.pair_to_sign(&log, me).await?;
             let (share, entry) = self.share_with_self(&log, fresh, &manifest, &pair)?;
             let complete =
                 CompleteFile { manifest: manifest.raw().clone(), metadata: Base64(metadata.clone()), share };

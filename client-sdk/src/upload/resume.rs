@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path, sync::Mutex, sync::PoisonError};
 use futures_util::FutureExt;
 use sealpost_api::file::FileState;
 use sealpost_crypto::{
+    account::Account,
     id::{Digest, FileId},
     size::Layout,
 };
@@ -118,8 +119,8 @@ impl Inner {
         let mut file = OnDisk::open(path, note).await?;
         drop(self.ops_log().await?);
         let _guard = file.name.lock(&self.device).await?;
-        let fingerprint = self.fingerprint(path, note).await?;
-        match Known::load(&self.device)?.before(file.name, fingerprint) {
+        let (before, fingerprint) = self.find_before(&Known::load(&self.device)?, path, note).await?;
+        match before {
             Before::Same(file_id) => Ok((Before::Same(file_id), file_id)),
             before => {
                 file.fingerprint = Some(fingerprint);
@@ -130,13 +131,29 @@ impl Inner {
 
     /// What [`Inner::upload_once`] would find; sends nothing.
     pub(crate) async fn uploaded_before(&self, path: &Path, note: &str) -> Result<Before> {
-        let fingerprint = self.fingerprint(path, note).await?;
-        Ok(Known::load(&self.device)?.before(JournalName::of(path), fingerprint))
+        Ok(self.find_before(&Known::load(&self.device)?, path, note).await?.0)
     }
 
-    pub(crate) async fn fingerprint(&self, path: &Path, note: &str) -> Result<Digest> {
-        let source = Source::open(path).await?;
-        content::fingerprint(source.file, note, &self.account.keys().vault).await
+    /// What was uploaded from this path before, and by what this content with this note is known again. What was
+    /// remembered before a rotation is known by the keys of that time.
+    pub(crate) async fn find_before(
+        &self,
+        known: &Known,
+        path: &Path,
+        note: &str,
+    ) -> Result<(Before, Digest)> {
+        let name = JournalName::of(path);
+        let fingerprint = fingerprint_by(path, note, &self.account).await?;
+        let before = known.before(name, fingerprint);
+        if matches!(before, Before::Other(_)) && known.has_fingerprint(name) {
+            for keys in self.all_earlier_keys().await? {
+                let earlier = fingerprint_by(path, note, &keys).await?;
+                if let same @ Before::Same(_) = known.before(name, earlier) {
+                    return Ok((same, fingerprint));
+                }
+            }
+        }
+        Ok((before, fingerprint))
     }
 
     /// Called under the lock of the file's name.
@@ -272,6 +289,10 @@ impl Inner {
         let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
         journal.record(&self.device, part.index, part.digest)
     }
+}
+
+async fn fingerprint_by(path: &Path, note: &str, account: &Account) -> Result<Digest> {
+    content::fingerprint(Source::open(path).await?.file, note, &account.keys().vault).await
 }
 
 /// It is there already, and was not to be uploaded a second time.

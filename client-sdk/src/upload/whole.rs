@@ -230,7 +230,7 @@ impl Inner {
     async fn create_open(&self, batch: &mut Batch, files: &[&Whole], slots: &mut [Slot]) -> Result<bool> {
         let me = self.profile.user_id;
         let log = self.ops_log().await?;
-        let mut pair = self.sent_pair(&log, me).await?;
+        let mut pair = self.pair_to_sign(&log, me).await?;
         self.sign_open(&log, &mut pair, files, slots)?;
         let mut request = CreateFiles { files: Vec::new() };
         for (file, slot) in files.iter().zip(slots.iter()) {

@@ -93,19 +93,27 @@ impl Organisation {
         self.checkpoint();
     }
 
+    /// Gives the founder the next generation of keys.
+    pub(crate) fn rotate_founder(&mut self) {
+        let next = self.next(&self.founder);
+        let raw = self.log.signer(&self.founder).unwrap().rotate(&next).unwrap().into_raw();
+        self.log.apply(raw, Some(next.bundle().raw())).unwrap();
+        self.founder = next;
+        self.checkpoint();
+    }
+
     /// Gives `account` its next generation of keys.
     pub(crate) fn rotate(&mut self, account: &Account) -> Account {
-        let next = Account::derive(
-            &AccountSeed::random(),
-            account.org_id(),
-            account.user_id(),
-            account.generation() + 1,
-        )
-        .unwrap();
+        let next = self.next(account);
         let raw = self.log.signer(account).unwrap().rotate(&next).unwrap().into_raw();
         self.log.apply(raw, Some(next.bundle().raw())).unwrap();
         self.checkpoint();
         next
+    }
+
+    fn next(&self, account: &Account) -> Account {
+        Account::derive(&AccountSeed::random(), account.org_id(), account.user_id(), account.generation() + 1)
+            .unwrap()
     }
 }
 

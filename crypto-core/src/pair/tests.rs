@@ -124,3 +124,36 @@ fn only_shares_and_unshares_of_ops_members_are_entries() {
     let raw = Signed::sign(share, &founder.keys().signing).unwrap().into_raw();
     assert_eq!(verify(raw), PairEntryError::Sender);
 }
+
+/// What rotated keys signed counts for whom it counted before, and for nobody else until a record that counts leads to
+/// it.
+#[test]
+fn records_of_rotated_keys_count_once_they_were_seen_or_are_led_to() {
+    let mut delivery = Delivery::new();
+    let file_id = delivery.manifest.get().file_id;
+    let (first, new) = (delivery.sealed.record.clone(), || {
+        PairState::new(delivery.pair.sender(), delivery.pair.recipient())
+    });
+    let (mut knew, mut fresh) = (new(), new());
+    knew.apply(&PairEntry::verify(first.clone(), &delivery.organisation.log).unwrap()).unwrap();
+    let (second, _) = end(&delivery);
+    delivery.organisation.rotate_founder();
+
+    let entry = |raw: &RawRecord| PairEntry::verify(raw.clone(), &delivery.organisation.log).unwrap();
+    fresh.apply(&entry(&first)).unwrap();
+    assert!(knew.counts(file_id) && knew.counted() == 1 && knew.uncounted_live().next().is_none());
+    assert!(!fresh.counts(file_id) && fresh.counted() == 0);
+    assert_eq!(fresh.uncounted_live().collect::<Vec<_>>(), [file_id]);
+    let stored = serde_json::to_string(&fresh).unwrap();
+    assert_eq!(serde_json::from_str::<PairState>(&stored).unwrap(), fresh);
+
+    // An end that nobody saw in time: what it ended is not among what counts.
+    let mut ended_late = fresh.clone();
+    ended_late.apply(&entry(&second)).unwrap();
+    assert_eq!((ended_late.uncounted_live().count(), ended_late.counted()), (0, 0));
+
+    // The new keys sign for the next place, and so for all before.
+    let (renewed, _) = delivery.share_again();
+    fresh.apply(&entry(&renewed.record)).unwrap();
+    assert!(fresh.counts(file_id) && fresh.counted() == 2);
+}

@@ -37,6 +37,9 @@ pub struct Vault {
     pub queued: BTreeMap<QueueKey, QueuedGrant>,
     /// Account seeds of earlier generations, by generation: they open what was shared before a rotation.
     pub old_seeds: BTreeMap<u64, OldSeed>,
+    /// Up to which generation of keys every live share of the owner's was made anew after a rotation; 0 for none.
+    #[serde(default, skip_serializing_if = "is_zero", with = "int53")]
+    pub renewed: u64,
     /// Unknown fields.
     #[serde(flatten)]
     pub rest: Rest,
@@ -53,6 +56,7 @@ impl Vault {
             invites: BTreeMap::new(),
             queued: BTreeMap::new(),
             old_seeds: BTreeMap::new(),
+            renewed: 0,
             rest: Rest::new(),
         }
     }
@@ -93,6 +97,10 @@ impl Vault {
         }
         taken_back
     }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl fmt::Debug for Vault {

@@ -5,6 +5,7 @@
 //! | pins: log, credential, pairs, files | the higher sequence; the same sequence with different heads is a conflict |
 //! | petnames, queued grants | the later time; at the same time the greater encoding |
 //! | invites, old seeds | all of both; two different ones under one key are a conflict |
+//! | `renewed` | the higher |
 //! | unknown fields | all of both; the other vault's where both have one |
 //!
 //! A conflict blocks: it means that somebody showed two histories. What one device removed may come back through
@@ -71,6 +72,7 @@ pub fn merge(mine: &Vault, theirs: &Vault) -> Result<Vault, MergeConflict> {
         old_seeds: union(&mine.old_seeds, &theirs.old_seeds, |generation, a, b| {
             same(a, b).ok_or_else(|| MergeConflict::OldSeed(generation.to_string()))
         })?,
+        renewed: mine.renewed.max(theirs.renewed),
         rest: merge_rest(&mine.rest, &theirs.rest),
     })
 }

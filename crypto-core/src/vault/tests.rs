@@ -246,3 +246,12 @@ fn a_grant_without_address_and_mark_is_written_as_before() {
     assert_eq!(value.as_object().unwrap().len(), 5, "{value}");
     assert!(format!("{:?}", sample().queued).find('@').is_none());
 }
+
+#[test]
+fn what_one_device_renewed_is_renewed() {
+    let (mut mine, theirs) = (sample(), sample());
+    mine.renewed = 3;
+    assert_eq!(merge(&mine, &theirs).unwrap().renewed, 3);
+    assert_eq!(merge(&theirs, &mine).unwrap().renewed, 3);
+    assert!(!serde_json::to_string(&theirs).unwrap().contains("renewed"), "absent until it is needed");
+}

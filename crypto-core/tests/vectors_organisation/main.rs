@@ -10,6 +10,7 @@ mod opening;
 mod pair;
 mod points;
 mod records;
+mod rotation;
 mod share;
 mod specification;
 mod support;

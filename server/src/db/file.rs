@@ -60,7 +60,7 @@ statements! {
         WHERE f.file_id = $1 AND f.owner = $2 AND f.deleted_at IS NULL";
     /// What a reader may see now: not ended, not expired, not used up (but for who holds a live ticket).
     READABLE = concat!(columns!(), joined!(),
-        "WHERE s.file_id = $1 AND s.recipient = $2 AND s.unshare_id IS NULL AND v.state = 2 \
+        "WHERE s.file_id = $1 AND s.recipient = $2 AND s.unshare_id IS NULL AND s.renewed_by IS NULL AND v.state = 2 \
             AND (s.expiry = 0 OR s.expiry > $3) \
             AND (s.download_limit = 0 OR s.downloads < s.download_limit OR EXISTS ( \
                 SELECT 1 FROM tickets t WHERE t.share_id = s.share_id AND (t.ticket_id = $4 OR $6) \
@@ -68,7 +68,7 @@ statements! {
         ORDER BY s.created_at DESC LIMIT 1");
     OWN = concat!(columns!(), joined!(),
         "WHERE f.owner = $1 AND s.recipient = $1 AND s.version = f.live_version AND s.unshare_id IS NULL \
-            AND f.deleted_at IS NULL AND (f.live_at, f.file_id) < ($2, $3) \
+            AND s.renewed_by IS NULL AND f.deleted_at IS NULL AND (f.live_at, f.file_id) < ($2, $3) \
         ORDER BY f.live_at DESC, f.file_id DESC LIMIT $4");
     SHARED = concat!(columns!(), joined!(),
         "WHERE s.recipient = $1 AND s.sender <> s.recipient AND NOT s.over AND v.state = 2 \

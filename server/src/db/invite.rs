@@ -40,6 +40,7 @@ statements! {
     REPLACE_OTHERS = "UPDATE invites SET state = 4 WHERE user_id = $1 AND invite_id <> $2 AND state < 3";
     ACCEPT = "UPDATE invites SET state = 2, accept_id = $2, accept = $3, accept_mac = $4, bundle_id = $5, \
         bundle = $6, accepted_at = $7 WHERE invite_id = $1 AND state = 1";
+    /// Open ones, and those that wait to be certified: their OFFER counts no more.
     CANCEL_ALL = "UPDATE invites SET state = 5 WHERE inviter = $1 AND state IN (1, 2)";
     CERTIFY = "UPDATE invites SET state = 3 WHERE invite_id = $1 AND state = 2";
 }
@@ -55,7 +56,7 @@ pub(crate) enum Progress {
     Certified,
     /// A newer one took its place.
     Replaced,
-    /// The inviter's membership ended.
+    /// The inviter's membership ended, or their keys were changed.
     Cancelled,
 }
 

@@ -22,9 +22,11 @@ macro_rules! usable {
 
 statements! {
     /// Accounts, and people invited who have none yet.
-    EVERYBODY = "SELECT user_id, salt, email, name, role, status, certified_at FROM accounts WHERE user_id > $1 \
+    EVERYBODY = "SELECT user_id, salt, email, name, role, status, certified_at, rotated_at FROM accounts \
+        WHERE user_id > $1 \
         UNION ALL \
-        SELECT i.user_id, i.salt, i.email, i.name, i.role, 1, CAST(NULL AS BIGINT) FROM invites i \
+        SELECT i.user_id, i.salt, i.email, i.name, i.role, 1, CAST(NULL AS BIGINT), \
+        CAST(NULL AS BIGINT) FROM invites i \
         WHERE i.user_id > $1 AND i.state = 1 AND i.expiry > $2 \
         AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.user_id = i.user_id) \
         ORDER BY 1 LIMIT $3";
@@ -34,7 +36,7 @@ statements! {
     FILES = "SELECT COUNT(*) FROM files WHERE owner = $1 AND live_at IS NOT NULL AND deleted_at IS NULL";
     OPEN_INVITES = "SELECT COUNT(*) FROM invites WHERE inviter = $1 AND (state = 2 OR (state = 1 AND expiry > $2))";
     /// Also those who left: what they signed before still names them.
-    OPS = "SELECT user_id, salt, email, name, role, status, certified_at FROM accounts \
+    OPS = "SELECT user_id, salt, email, name, role, status, certified_at, rotated_at FROM accounts \
         WHERE user_id > $1 AND role = 2 AND status > 1 ORDER BY user_id LIMIT $2";
 }
 
@@ -51,6 +53,7 @@ struct Row {
     #[sqlx(try_from = "i64")]
     status: StatusColumn,
     certified_at: Option<i64>,
+    rotated_at: Option<i64>,
 }
 
 impl Row {
@@ -59,8 +62,9 @@ impl Row {
         let email = self.email.parse().map_err(|_| DbError::Corrupt)?;
         let status: AccountStatus = self.status.0;
         let opening = Opening { user_id, salt, email, name };
-        let certified_at = self.certified_at.map(|micros| uint(micros / 1_000_000)).transpose()?;
-        Ok(MemberView { opening, role: self.role.0, status, certified_at })
+        let seconds = |time: Option<i64>| time.map(|micros| uint(micros / 1_000_000)).transpose();
+        let (certified_at, rotated_at) = (seconds(self.certified_at)?, seconds(self.rotated_at)?);
+        Ok(MemberView { opening, role: self.role.0, status, certified_at, rotated_at })
     }
 }
 

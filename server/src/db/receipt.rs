@@ -27,7 +27,7 @@ macro_rules! views {
                 JOIN pair_records p ON p.record_id = s.share_id \
                 JOIN file_versions v ON v.file_id = s.file_id AND v.version = s.version \
                 JOIN shares o ON o.file_id = s.file_id AND o.version = s.version \
-                    AND o.recipient = s.sender AND o.unshare_id IS NULL \
+                    AND o.recipient = s.sender AND o.unshare_id IS NULL AND o.renewed_by IS NULL \
                 JOIN pair_records q ON q.record_id = o.share_id \
             WHERE r.owner = $1 AND r.recipient <> r.owner AND (r.received_at, r.receipt_id) < ($2, $3) ",
             $filter,

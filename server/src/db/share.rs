@@ -17,7 +17,7 @@ use crate::{check::CheckedShare, paging::Place};
 macro_rules! columns {
     () => {
         "SELECT s.file_id, s.share_id, s.recipient, p.record AS share, s.enc, s.ciphertext, \
-            s.downloads, u.record AS unshare, \
+            s.downloads, u.record AS unshare, s.renewed_by, \
             s.created_at, (SELECT r.record FROM receipts r WHERE r.share_id = s.share_id \
                 ORDER BY r.received_at DESC LIMIT 1) AS receipt "
     };
@@ -35,13 +35,20 @@ statements! {
     INSERT = "INSERT INTO shares (share_id, file_id, version, sender, recipient, enc, ciphertext, expiry, \
             download_limit, downloads, over, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, FALSE, $10)";
-    FIND = "SELECT s.file_id, s.sender, s.recipient, s.unshare_id, v.manifest_id AS manifest FROM shares s \
+    FIND = "SELECT s.file_id, s.sender, s.recipient, s.unshare_id, s.renewed_by, v.manifest_id AS manifest FROM shares s \
         JOIN file_versions v ON v.file_id = s.file_id AND v.version = s.version WHERE s.share_id = $1";
     EVER = "SELECT share_id FROM shares WHERE file_id = $1 AND recipient = $2 LIMIT 1";
     LIVE = "SELECT share_id FROM shares WHERE file_id = $1 AND recipient = $2 AND NOT over";
     /// Shares past their terms make room for a new one to the same person.
     RETIRE = "UPDATE shares SET over = TRUE WHERE file_id = $1 AND recipient = $2 AND NOT over \
         AND ((expiry > 0 AND expiry <= $3) OR (download_limit > 0 AND downloads >= download_limit))";
+    RECORD = "SELECT record FROM pair_records WHERE record_id = $1";
+    /// Only while it is in force, and only for a share that allows no more than is left of it. The counter of downloads
+    /// is raised under the same row's lock, so none slips in between.
+    RENEW = "UPDATE shares SET over = TRUE, renewed_by = $2 WHERE share_id = $1 AND NOT over \
+        AND unshare_id IS NULL AND file_id = $3 AND recipient = $4 \
+        AND (expiry = 0 OR (expiry > $5 AND $6 > 0 AND $6 <= expiry)) \
+        AND (download_limit = 0 OR ($7 > 0 AND $7 <= download_limit - downloads))";
     RETIRE_EXPIRED = "UPDATE shares SET over = TRUE WHERE share_id IN ( \
         SELECT share_id FROM shares WHERE NOT over AND expiry > 0 AND expiry <= $1 LIMIT $2)";
     END = "UPDATE shares SET unshare_id = $2, over = TRUE WHERE share_id = $1 AND unshare_id IS NULL";
@@ -82,6 +89,7 @@ pub(crate) struct Row {
     ciphertext: Vec<u8>,
     downloads: i64,
     unshare: Option<String>,
+    renewed_by: Option<Vec<u8>>,
     created_at: i64,
     receipt: Option<String>,
 }
@@ -101,6 +109,7 @@ impl Row {
             },
             downloads: uint(self.downloads)?,
             unshare: record(self.unshare).map_err(|_| DbError::Corrupt)?,
+            renewed_by: self.renewed_by.as_deref().map(RecordId::from_slice).transpose()?,
             receipt: record(self.receipt).map_err(|_| DbError::Corrupt)?,
         })
     }
@@ -130,15 +139,16 @@ pub(crate) struct Found {
     #[sqlx(try_from = "Vec<u8>")]
     pub recipient: UserId,
     unshare_id: Option<Vec<u8>>,
+    renewed_by: Option<Vec<u8>>,
     /// H(manifest) of the version shared.
     #[sqlx(try_from = "Vec<u8>")]
     pub manifest: RecordId,
 }
 
 impl Found {
-    /// Whether it was unshared.
+    /// Whether it was unshared, or another one took its place.
     pub(crate) fn is_ended(&self) -> bool {
-        self.unshare_id.is_some()
+        self.unshare_id.is_some() || self.renewed_by.is_some()
     }
 }
 
@@ -170,6 +180,22 @@ pub(crate) async fn insert(tx: &mut Tx, share: &CheckedShare, now: i64) -> Resul
     let id = &id.as_bytes()[..];
     sql!(tx, execute INSERT, id, file, version, sender, recipient, enc, ciphertext, expiry, limit, now)?;
     Ok(())
+}
+
+/// Ends `old` in favour of `new`, which is not stored yet; false if it is not in force, or less is left of it than `new`
+/// allows.
+pub(crate) async fn renew(tx: &mut Tx, old: RecordId, new: &CheckedShare, now: i64) -> Result<bool, DbError> {
+    let (id, context) = (new.signed().id(), new.context());
+    let (old, id) = (&old.as_bytes()[..], &id.as_bytes()[..]);
+    let (file, recipient) = (&context.file_id.as_bytes()[..], &context.recipient.as_bytes()[..]);
+    let (now, expiry, limit) = (now / 1_000_000, int(context.expiry), int(context.limit));
+    Ok(sql!(tx, execute RENEW, old, id, file, recipient, now, expiry, limit)? == 1)
+}
+
+/// A share's record.
+pub(crate) async fn record(tx: &mut Tx, share: RecordId) -> Result<Option<Stored>, DbError> {
+    let row = sql!(tx, optional (String,): RECORD, &share.as_bytes()[..])?;
+    row.map(|(text,)| Stored::try_from(text).map_err(|_| DbError::Corrupt)).transpose()
 }
 
 /// Ends a share.

@@ -14,9 +14,10 @@ statements! {
     REOPEN = "UPDATE tickets SET started_at = $3, closed = FALSE WHERE share_id = $1 AND ticket_id = $2 \
         AND (closed OR started_at <= $4)";
     COUNT = "UPDATE shares SET downloads = downloads + 1 WHERE share_id = $1 AND unshare_id IS NULL \
-        AND (expiry = 0 OR expiry > $2) AND (download_limit = 0 OR downloads < download_limit)";
+        AND renewed_by IS NULL AND (expiry = 0 OR expiry > $2) AND (download_limit = 0 OR downloads < download_limit)";
     CLOSE = "UPDATE tickets SET closed = TRUE WHERE share_id = $1 AND ticket_id = $2";
     END_ALL = "DELETE FROM tickets WHERE share_id IN (SELECT share_id FROM shares WHERE recipient = $1)";
+    HAND_OVER = "UPDATE tickets SET share_id = $2 WHERE share_id = $1 AND NOT closed";
     SWEEP = "DELETE FROM tickets WHERE (share_id, ticket_id) IN ( \
         SELECT share_id, ticket_id FROM tickets WHERE started_at <= $1 LIMIT $2)";
 }
@@ -56,6 +57,12 @@ pub(crate) async fn close(tx: &mut Tx, share: RecordId, ticket: TicketId) -> Res
 /// Ends every download of somebody.
 pub(crate) async fn end_all(tx: &mut Tx, recipient: UserId) -> Result<(), DbError> {
     sql!(tx, execute END_ALL, &recipient.as_bytes()[..])?;
+    Ok(())
+}
+
+/// Downloads that are under way by a share go on by the one that renewed it, and are not counted twice.
+pub(crate) async fn hand_over(tx: &mut Tx, old: RecordId, new: RecordId) -> Result<(), DbError> {
+    sql!(tx, execute HAND_OVER, &old.as_bytes()[..], &new.as_bytes()[..])?;
     Ok(())
 }
 

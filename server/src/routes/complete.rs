@@ -10,19 +10,20 @@ use sealpost_api::{
 use sealpost_crypto::{
     id::{FileId, RecordId, UserId},
     parts::content_digest,
+    record::Authored,
 };
 
 use super::file::readable;
 use crate::{
     auth::OpsMember,
     blob::{BlobId, VersionKey},
-    check::{CheckedManifest, CheckedShare, Checker},
+    check::{CheckedManifest, CheckedShare, Checker, not_current},
     db::{
         DbError, Lock, Tx,
         file::{self, By},
         pair::{self, Kind},
         part::{self, Part},
-        share,
+        rotation, share,
     },
     extract::{Json, Path},
     problem::ApiError,
@@ -78,8 +79,13 @@ impl Upload {
         self.manifest.signed().id()
     }
 
-    /// What keeps the version from going live: another record holds the place of the owner's share.
+    /// What keeps the version from going live: the keys were rotated since it was checked, or another record holds the
+    /// place of the owner's share. The caller holds the owner's lock, which a rotation takes too.
     pub(super) async fn obstacle(&self, tx: &mut Tx) -> Result<Option<ApiError>, DbError> {
+        let author = self.manifest.signed().author();
+        if !rotation::is_current(tx, author.signer, author.signer_bundle).await? {
+            return Ok(Some(not_current()));
+        }
         Ok(pair::obstacle(tx, &self.share.place()).await?.map(ApiError::from))
     }
 

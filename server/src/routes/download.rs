@@ -10,7 +10,7 @@ use axum::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sealpost_api::{HEADER_TICKET, OCTET_STREAM, limits::TICKET_SECONDS, problem::ErrorCode};
-use sealpost_crypto::id::{FileId, RecordId, TicketId};
+use sealpost_crypto::id::{FileId, RecordId, TicketId, UserId};
 
 use super::file::{readable, ticket};
 use crate::{
@@ -39,12 +39,7 @@ pub(super) async fn download(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let ticket = ticket(&headers)?.unwrap_or_else(TicketId::random);
-    let mut tx = state.db.read().await?;
-    let row = readable(&state, &mut tx, file_id, member.user_id(), By::Ticket(ticket)).await?;
-    let access = row.access(member.user_id())?;
-    let since = state.clock.micros_ago(TICKET_SECONDS);
-    let paid = access.is_owner || tickets::is_live(&mut tx, access.share, ticket, since).await?;
-    drop((tx, row));
+    let (mut access, mut paid) = access(&state, file_id, member.user_id(), ticket).await?;
     let length = access.layout.ciphertext_length();
     let range = match wanted(&headers, length) {
         Ok(range) => range,
@@ -52,7 +47,14 @@ pub(super) async fn download(
     };
     // HEAD tells everything but the bytes, so it costs nothing.
     if !paid && method != Method::HEAD {
-        pay(&state, access.share, ticket).await?;
+        let read_by = access.share;
+        if pay(&state, read_by, ticket).await.is_err() {
+            // The share may have been renewed in between.
+            (access, paid) = self::access(&state, file_id, member.user_id(), ticket).await?;
+            if !paid {
+                pay(&state, access.share, ticket).await?;
+            }
+        }
     }
     let bytes = range.clone().unwrap_or(0..length);
     let body = if method == Method::HEAD { Body::empty() } else { content(&state, &access, bytes).await? };
@@ -61,6 +63,21 @@ pub(super) async fn download(
         response.headers_mut().insert(HEADER_TICKET, text(&ticket.to_string())?);
     }
     Ok(response)
+}
+
+/// What the caller may read now, and whether it was paid for under this ticket.
+async fn access(
+    state: &AppState,
+    file_id: FileId,
+    caller: UserId,
+    ticket: TicketId,
+) -> Result<(Access, bool), ApiError> {
+    let mut tx = state.db.read().await?;
+    let row = readable(state, &mut tx, file_id, caller, By::Ticket(ticket)).await?;
+    let access = row.access(caller)?;
+    let since = state.clock.micros_ago(TICKET_SECONDS);
+    let paid = access.is_owner || tickets::is_live(&mut tx, access.share, ticket, since).await?;
+    Ok((access, paid))
 }
 
 fn wanted(headers: &HeaderMap, length: u64) -> Result<Option<Range<u64>>, RangeError> {

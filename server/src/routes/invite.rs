@@ -98,7 +98,7 @@ fn check_open(invite: &Invite, now: u64) -> Result<(), ApiError> {
         Progress::Replaced => (ErrorCode::InviteReplaced, "A newer invite took this one's place."),
         Progress::Cancelled => {
             return Err(ApiError::new(ErrorCode::InviteCancelled, INVITER_GONE)
-                .hint("Ask another Ops member of the organisation for a new invite."));
+                .hint("Ask your sender, or another Ops member of the organisation, for a new invite."));
         }
     };
     Err(ApiError::new(code, detail).hint("Call your sender."))

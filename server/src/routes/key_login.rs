@@ -11,6 +11,7 @@ use sealpost_crypto::{
     login::{self, LoginError, MAX_CLOCK_SKEW},
     record::{RawRecord, Signed},
     records::Login,
+    sign::SigningPublicKey,
 };
 
 use crate::{
@@ -29,7 +30,7 @@ pub(super) async fn challenge(
     Json(request): Json<KeyChallengeRequest>,
 ) -> Result<axum::Json<KeyChallenge>, ApiError> {
     let org_id = state.org_id().await?;
-    let keys = db::account::keys_by_signing_key(&mut state.db.read().await?, &request.signing_key).await?;
+    let keys = keys_of(&mut state.db.read().await?, &request.signing_key).await?;
     let (user_id, generation) = match &keys {
         Some(keys) => (keys.user_id, bundle(keys)?.generation()),
         None => (state.keys.stranger(&request.signing_key), 1),
@@ -57,8 +58,8 @@ pub(super) async fn login(
     Ok(axum::Json(session))
 }
 
-/// Everything but that the nonce was not used before. A pending account is not in the log, and one that has ended
-/// not current in it: they sign under the bundle that they registered.
+/// Everything but that the nonce was not used before. A pending account is not in the log, and one that has ended or
+/// rotated keys are not current in it: they sign under the bundle that they registered.
 async fn verify(state: &AppState, tx: &mut Tx, raw: RawRecord) -> Result<Signed<Login>, ApiError> {
     let claim: Login = raw.claim().map_err(|_| login_failed())?;
     let now = state.clock.seconds();
@@ -66,8 +67,13 @@ async fn verify(state: &AppState, tx: &mut Tx, raw: RawRecord) -> Result<Signed<
         return Err(login_failed());
     }
     let keys = db::account::keys_by_id(tx, claim.signer).await?.ok_or_else(login_failed)?;
-    let verified = match keys.status.0 {
-        AccountStatus::Active => login::verify(raw, &*state.log.synced(tx).await?, claim.nonce, now),
+    let retired = match keys.bundle_id == claim.signer_bundle {
+        true => None,
+        false => db::rotation::by_id(tx, claim.signer, claim.signer_bundle).await?,
+    };
+    let verified = match (keys.status.0, &retired) {
+        (_, Some(retired)) => login::verify_pending(raw, &bundle(retired)?, claim.nonce, now),
+        (AccountStatus::Active, None) => login::verify(raw, &*state.log.synced(tx).await?, claim.nonce, now),
         _ => login::verify_pending(raw, &bundle(&keys)?, claim.nonce, now),
     };
     // Whoever is told more than that it failed has proved to hold the key.
@@ -75,9 +81,18 @@ async fn verify(state: &AppState, tx: &mut Tx, raw: RawRecord) -> Result<Signed<
         Ok(login) if keys.status.0 == AccountStatus::Revoked => {
             Err(ending::explain(state, tx, login.signer).await?)
         }
+        Ok(_) if retired.is_some() => Err(account_rotated()),
         Ok(login) => Ok(login),
         Err(LoginError::Time) => Err(clock_is_off()),
         Err(_) => Err(login_failed()),
+    }
+}
+
+/// The keys with this signing key: current ones, the last of an account that has ended, or rotated ones.
+async fn keys_of(tx: &mut Tx, key: &SigningPublicKey) -> Result<Option<KeysRow>, DbError> {
+    match db::account::keys_by_signing_key(tx, key).await? {
+        None => db::rotation::by_signing_key(tx, key).await,
+        current => Ok(current),
     }
 }
 
@@ -89,6 +104,13 @@ fn bundle(keys: &KeysRow) -> Result<VerifiedBundle, DbError> {
 fn login_failed() -> ApiError {
     ApiError::new(ErrorCode::LoginFailed, "The server does not take this key.")
         .hint("Try again; if it keeps happening, sign in with the password.")
+}
+
+/// The account has newer keys.
+fn account_rotated() -> ApiError {
+    ApiError::new(ErrorCode::AccountRotated, "This key is from before the account's keys were changed.").hint(
+        "Sign in with the password, and the account key of the newest recovery kit if there is one on it.",
+    )
 }
 
 fn clock_is_off() -> ApiError {

@@ -78,7 +78,7 @@ pub(super) async fn append(
 impl Claim {
     fn read(record: &RawRecord) -> Result<Self, ApiError> {
         let claim = match record.kind.as_str() {
-            Rotate::KIND => return Err(no_rotations()),
+            Rotate::KIND => return Err(rotates_elsewhere()),
             Revoke::KIND => record.claim().map(Self::Revoke),
             Service::KIND => record.claim().map(Self::Service),
             _ => record.claim().map(Self::Certify),
@@ -95,12 +95,14 @@ impl Claim {
     }
 }
 
-fn no_rotations() -> ApiError {
-    ApiError::new(ErrorCode::Unsupported, "This version of the server takes no rotate entries yet.")
+/// Keys, credential, envelope and vault change together with such an entry.
+fn rotates_elsewhere() -> ApiError {
+    ApiError::record_invalid("A rotate entry is sent with the keys and what rests on them.")
+        .hint(format!("POST it to {}.", sealpost_api::routes::ROTATE.path))
 }
 
 /// The newest checkpoint if this very entry is stored already; 409 if another one holds its place.
-async fn stored(tx: &mut Tx, sequence: u64, id: RecordId) -> Result<Option<RawRecord>, ApiError> {
+pub(super) async fn stored(tx: &mut Tx, sequence: u64, id: RecordId) -> Result<Option<RawRecord>, ApiError> {
     match db::log::at(tx, sequence).await? {
         None => Ok(None),
         Some((holder, _)) if holder == id => {

@@ -12,8 +12,8 @@ use sealpost_api::{
     problem::ErrorCode,
 };
 use sealpost_crypto::{
-    id::{FileId, UserId},
-    record::{RawRecord, Signed, parse},
+    id::{FileId, RecordId, UserId},
+    record::{Author, Authored, RawRecord, Signed, parse},
     records::{Manifest, Share, ShareContext, Unshare},
     share::SealedShare,
 };
@@ -21,11 +21,11 @@ use tokio::task::yield_now;
 
 use crate::{
     auth::{OpsMember, not_signed_in},
-    check::{CheckedShare, Checker, Shareable, recipient_unknown},
+    check::{CheckedShare, Checker, Shareable, not_current, recipient_unknown},
     db::{
-        Lock, Tx, account, file,
+        DbError, Lock, Tx, account, file,
         pair::{self, Kind, Obstacle, PairPlace},
-        share,
+        rotation, share, ticket,
     },
     extract::{Json, Large, Path, Query, page_size},
     paging::{Order, Place, page},
@@ -41,6 +41,8 @@ struct Asked {
 
 /// A share on its way: to whom it claims to go, and what the checks said; `None` if it is stored already.
 type Item = (UserId, Option<Result<CheckedShare, ApiError>>);
+/// The share of the file that each of these people is to have a fresh one for.
+type Renewals = HashMap<UserId, RecordId>;
 
 /// `POST /files/{file_id}/share`. Idempotent by the share records.
 pub(super) async fn share(
@@ -53,8 +55,9 @@ pub(super) async fn share(
     let of = shareable(&mut state.db.read().await?, file_id, sender).await?;
     let of = Arc::new(of.ok_or_else(ApiError::not_found)?);
     check_count(asked.shares.len())?;
+    let renewals = renewals(&mut state.db.read().await?, file_id, sender, &asked.renews).await?;
     let asked = asked.shares.into_iter().map(|sealed| Asked { sealed, of: Some(Arc::clone(&of)) });
-    Ok(Answer(ShareResults { results: grant(&state, sender, asked.collect()).await? }))
+    Ok(Answer(ShareResults { results: grant(&state, sender, asked.collect(), &renewals).await? }))
 }
 
 /// `POST /shares/batch`. Idempotent by the share records.
@@ -76,7 +79,7 @@ pub(super) async fn share_many(
     drop(tx);
     let of = |file_id: &FileId| known.get(file_id).cloned().flatten();
     let asked = asked.shares.into_iter().map(|share| Asked { of: of(&share.file_id), sealed: share.share });
-    let results = grant(&state, sender, asked.collect()).await?;
+    let results = grant(&state, sender, asked.collect(), &Renewals::new()).await?;
     let results = files.into_iter().zip(results).map(|(file_id, result)| FileShareResult {
         file_id,
         recipient: result.recipient,
@@ -93,6 +96,27 @@ fn check_count(shares: usize) -> Result<(), ApiError> {
     Err(ApiError::new(ErrorCode::LimitReached, detail))
 }
 
+/// Whose shares are to be renewed. One that is not of this file and sender is no one's.
+async fn renewals(
+    tx: &mut Tx,
+    file_id: FileId,
+    sender: UserId,
+    ids: &[RecordId],
+) -> Result<Renewals, ApiError> {
+    if ids.len() > MAX_SHARES_PER_REQUEST {
+        let detail = format!("One request renews at most {MAX_SHARES_PER_REQUEST} shares.");
+        return Err(ApiError::new(ErrorCode::LimitReached, detail));
+    }
+    let mut renewals = Renewals::new();
+    for id in ids {
+        let share = share::find(tx, *id).await?;
+        let share = share.filter(|share| (share.file_id, share.sender) == (file_id, sender));
+        let share = share.ok_or_else(|| ApiError::record_invalid("There is no such share to be renewed."))?;
+        renewals.insert(share.recipient, *id);
+    }
+    Ok(renewals)
+}
+
 /// The live version of the sender's own file.
 async fn shareable(tx: &mut Tx, file_id: FileId, sender: UserId) -> Result<Option<Shareable>, ApiError> {
     let Some((version, manifest)) = file::live(tx, file_id, sender).await? else { return Ok(None) };
@@ -101,7 +125,12 @@ async fn shareable(tx: &mut Tx, file_id: FileId, sender: UserId) -> Result<Optio
 }
 
 /// Checks and stores shares, each accepted or refused by itself.
-async fn grant(state: &AppState, sender: UserId, asked: Vec<Asked>) -> Result<Vec<ShareResult>, ApiError> {
+async fn grant(
+    state: &AppState,
+    sender: UserId,
+    asked: Vec<Asked>,
+    renewals: &Renewals,
+) -> Result<Vec<ShareResult>, ApiError> {
     let mut tx = state.db.read().await?;
     let mut known = Vec::with_capacity(asked.len());
     for Asked { sealed, of } in &asked {
@@ -111,7 +140,7 @@ async fn grant(state: &AppState, sender: UserId, asked: Vec<Asked>) -> Result<Ve
     }
     drop(tx);
     let items = check(state, sender, asked.into_iter().zip(known)).await?;
-    store(state, sender, items).await
+    store(state, sender, items, renewals).await
 }
 
 /// Verifies what is not stored yet, before any transaction writes. Signatures cost time: others get their turn
@@ -142,7 +171,12 @@ fn claim(record: &RawRecord) -> (FileId, UserId) {
 }
 
 /// Stores what passed, in one transaction, each item accepted or refused by itself.
-async fn store(state: &AppState, sender: UserId, items: Vec<Item>) -> Result<Vec<ShareResult>, ApiError> {
+async fn store(
+    state: &AppState,
+    sender: UserId,
+    items: Vec<Item>,
+    renewals: &Renewals,
+) -> Result<Vec<ShareResult>, ApiError> {
     let mut tx = state.db.write().await?;
     // All records that this person sends, so that no pair changes between looking and storing.
     tx.lock(Lock::User(sender)).await?;
@@ -155,7 +189,7 @@ async fn store(state: &AppState, sender: UserId, items: Vec<Item>) -> Result<Vec
         let problem = match checked {
             None => None,
             Some(Err(refused)) => Some(explain(&mut tx, recipient, refused).await?),
-            Some(Ok(share)) => store_one(&mut tx, &share, now).await?,
+            Some(Ok(share)) => store_one(&mut tx, &share, renewals.get(&recipient).copied(), now).await?,
         };
         results.push(ShareResult { recipient, problem: problem.map(ApiError::into_problem) });
     }
@@ -177,7 +211,12 @@ async fn explain(tx: &mut Tx, recipient: UserId, refused: ApiError) -> Result<Ap
 }
 
 /// Stores one share, or says why not. `now` differs from share to share: it orders them.
-async fn store_one(tx: &mut Tx, share: &CheckedShare, now: i64) -> Result<Option<ApiError>, ApiError> {
+async fn store_one(
+    tx: &mut Tx,
+    share: &CheckedShare,
+    renews: Option<RecordId>,
+    now: i64,
+) -> Result<Option<ApiError>, ApiError> {
     let (signed, place) = (share.signed(), share.place());
     if pair::is_known(tx, Kind::Share, signed.id(), place.sender).await? {
         return Ok(None);
@@ -185,17 +224,55 @@ async fn store_one(tx: &mut Tx, share: &CheckedShare, now: i64) -> Result<Option
     if !account::is_active(tx, place.recipient).await? {
         return Ok(Some(recipient_unknown()));
     }
+    if let Err(error) = still_current(tx, &signed.author()).await {
+        return Ok(Some(error));
+    }
     if let Some(obstacle) = pair::obstacle(tx, &place).await? {
         return Ok(Some(obstacle.into()));
     }
-    if share::is_live(tx, share.context().file_id, place.recipient, now).await? {
+    if let Some(old) = renews {
+        if !renew(tx, old, share, now).await? {
+            return Ok(Some(share_changed()));
+        }
+    } else if share::is_live(tx, share.context().file_id, place.recipient, now).await? {
         let detail = "This person has a share of the file that still runs.";
         let error = ApiError::new(ErrorCode::AlreadyShared, detail);
         return Ok(Some(error.hint("To change its terms, unshare it first.")));
     }
     pair::insert(tx, &place, Kind::Share, signed.id(), signed.raw(), now).await?;
     share::insert(tx, share, now).await?;
+    if let Some(old) = renews {
+        ticket::hand_over(tx, old, signed.id()).await?;
+    }
     Ok(None)
+}
+
+/// Ends `old` in favour of `new`. Only for other keys of sender or recipient: terms change by unsharing first.
+async fn renew(tx: &mut Tx, old: RecordId, new: &CheckedShare, now: i64) -> Result<bool, ApiError> {
+    let record = share::record(tx, old).await?.ok_or(DbError::Corrupt)?;
+    let claimed = record.0.claim::<Share>().and_then(|share| parse::<ShareContext>(&share.context.0));
+    let before = claimed.map_err(|_| DbError::Corrupt)?;
+    let (after, keys) =
+        (new.context(), |context: &ShareContext| (context.sender_bundle, context.recipient_bundle));
+    let own = after.sender == after.recipient;
+    let unlimited = after.expiry == 0 && after.limit == 0;
+    let may = keys(&before) != keys(after) && (!own || unlimited);
+    Ok(may && share::renew(tx, old, new, now).await?)
+}
+
+fn share_changed() -> ApiError {
+    let detail = "The share is not in force any more, its keys are current, or less is left of it.";
+    ApiError::new(ErrorCode::ShareChanged, detail).hint("Look at the file's shares again.")
+}
+
+/// The keys may have been rotated since the record was checked. The caller holds the signer's lock, which a rotation
+/// takes too.
+async fn still_current(tx: &mut Tx, author: &Author) -> Result<(), ApiError> {
+    if rotation::is_current(tx, author.signer, author.signer_bundle).await? {
+        Ok(())
+    } else {
+        Err(not_current())
+    }
 }
 
 /// `GET /files/{file_id}/shares`: shares to others, ended ones too, oldest first.
@@ -249,6 +326,7 @@ async fn end(state: &AppState, record: &Signed<Unshare>) -> Result<(), ApiError>
     if pair::is_known(&mut tx, Kind::Unshare, record.id(), place.sender).await? {
         return Ok(());
     }
+    still_current(&mut tx, &record.author()).await?;
     // First: of two that end one share at one moment, the second is told what holds its place.
     if let Some(obstacle) = pair::obstacle(&mut tx, &place).await? {
         return Err(obstacle.into());
@@ -266,8 +344,19 @@ async fn check_ends_a_share(tx: &mut Tx, record: &Signed<Unshare>) -> Result<(),
     match share {
         None => Err(ApiError::record_invalid("The record names no share of this file to this person.")),
         Some(share) if share.is_ended() => Err(ApiError::record_invalid("The share was ended before.")),
+        Some(_) if record.recipient == record.signer => check_ends_own(tx, record).await,
         Some(_) => Ok(()),
     }
+}
+
+/// Owners keep access to their own files, but for what rotated keys have put among them (protocol §3.8).
+async fn check_ends_own(tx: &mut Tx, record: &Signed<Unshare>) -> Result<(), ApiError> {
+    let share = share::record(tx, record.share).await?.ok_or(DbError::Corrupt)?;
+    let share: Share = share.0.claim().map_err(|_| DbError::Corrupt)?;
+    if share.signer_bundle != record.signer_bundle {
+        return Ok(());
+    }
+    Err(ApiError::record_invalid("Nobody can end their own access to their own file."))
 }
 
 impl From<Obstacle> for ApiError {

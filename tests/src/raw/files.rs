@@ -286,7 +286,7 @@ impl Person {
 
     /// Sends one share; what became of it.
     pub async fn send_share(&self, file_id: FileId, share: SealedShare) -> ShareResult {
-        let request = ShareFile { shares: vec![share] };
+        let request = ShareFile { shares: vec![share], renews: Vec::new() };
         let answer: ShareResults = self.api.call(&routes::SHARE, &[&file_id], &request).await.json();
         answer.results.into_iter().next().expect("one result for one share")
     }

@@ -2,6 +2,7 @@
 //! backend.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code fails by panicking")]
 
+mod after_rotation;
 mod concurrency;
 mod contacts;
 mod evidence;
@@ -14,4 +15,5 @@ mod recovery;
 mod reinvite;
 mod replacement;
 mod revocation;
+mod rotation;
 mod watch;

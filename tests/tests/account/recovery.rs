@@ -199,7 +199,7 @@ impl Snapshot {
 }
 
 /// What stands on the person's kit.
-async fn kit_of(device: &Device) -> RecoveryKit {
+pub async fn kit_of(device: &Device) -> RecoveryKit {
     RecoveryKit {
         seed: AccountSeed::from_slice(&device.blob("seed").expect("a seed")).expect("32 bytes"),
         org_id: device.me.whoami().await.expect("signed in").org_id,

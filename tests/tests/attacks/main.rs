@@ -15,6 +15,8 @@ mod keys;
 mod leakage;
 mod memberships;
 mod pairs;
+mod planted;
+mod rotation;
 mod scene;
 mod sharing;
 mod sign_in;

@@ -180,7 +180,7 @@ on_every_backend! {
         assert_eq!(codes(again.iter().map(|result| &result.problem)).collect::<Vec<_>>(), refused);
         assert_eq!(ops.pair(client.user_id, "sent", 0).await.newest, 3);
         // The route for one file does not take another file's share for its own either.
-        let request = sealpost_api::file::ShareFile { shares: vec![good[0].share.clone()] };
+        let request = sealpost_api::file::ShareFile { shares: vec![good[0].share.clone()], renews: vec![] };
         let answer = ops.api.call(&routes::SHARE, &[&files[1].file_id], &request).await;
         let answer: sealpost_api::file::ShareResults = answer.json();
         assert!(answer.results[0].problem.is_some());

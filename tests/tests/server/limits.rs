@@ -159,7 +159,7 @@ on_every_backend! {
         let file = ops.upload().await;
         let share = ops.sealed_share(&file.manifest, UserId::random(), ops.bundle.id(), Terms::default()).await;
         let post = async |count: usize, length: usize| {
-            let body = json!(ShareFile { shares: vec![share.clone(); count] }).to_string();
+            let body = json!(ShareFile { shares: vec![share.clone(); count], renews: vec![] }).to_string();
             assert!(body.len() <= MAX_SHARE_BODY, "{} bytes", body.len());
             let request = ops.api.route(&routes::SHARE, &[&file.upload.file_id]);
             send(request.header("content-type", "application/json").body(padded(&body, length))).await

@@ -17,6 +17,7 @@ mod repeats;
 mod replacement;
 mod restore;
 mod revocation;
+mod rotation;
 mod sessions;
 mod shares;
 mod stories;

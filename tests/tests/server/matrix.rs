@@ -7,7 +7,7 @@ use std::fmt::Display;
 use reqwest::RequestBuilder;
 use sealpost_api::{
     HEADER_PART_DIGEST, OCTET_STREAM,
-    account::{ChangeCredential, CredentialRegister, VaultBlob},
+    account::{ChangeCredential, CredentialRegister, RotateAccount, VaultBlob},
     auth::{FounderRegister, KeyChallengeRequest, KeyLogin, LoginFinish, LoginStart, Refresh},
     batch::{CreateFiles, FileShare, ShareFiles},
     file::{CreateFile, ShareFile, UnshareFile, WithdrawFile},
@@ -245,6 +245,7 @@ impl World {
                 json(value(CredentialRegister { request: Base64(random_bytes(31)) }), &[400])
             }
             routes::PUT_CREDENTIAL => json(value(self.foreign_credential().await), &[422]),
+            routes::ROTATE => json(value(self.foreign_rotation().await), &[422]),
             routes::PUT_VAULT => json(
                 value(VaultBlob {
                     version: 9,
@@ -281,7 +282,9 @@ impl World {
                 (request.header(HEADER_PART_DIGEST, "ab".repeat(32)).body(vec![7; 100]), &[422])
             }
             routes::COMPLETE => json(value(self.ops.completion(&self.shared.upload).await), &[409, 422]),
-            routes::SHARE => json(value(ShareFile { shares: vec![self.shared.own_share.clone()] }), &[200]),
+            routes::SHARE => {
+                json(value(ShareFile { shares: vec![self.shared.own_share.clone()], renews: vec![] }), &[200])
+            }
             routes::UNSHARE => {
                 json(value(UnshareFile { record: self.shared.manifest.raw().clone() }), &[422])
             }
@@ -309,6 +312,15 @@ impl World {
     /// An acceptance of the other invite: well formed, and not for the one it is sent to.
     async fn foreign_acceptance(&self) -> Value {
         value(self.other_invite.acceptance().await.1)
+    }
+
+    /// New keys by nobody's signature.
+    async fn foreign_rotation(&self) -> RotateAccount {
+        let ChangeCredential { opaque_record, credential, envelope } = self.foreign_credential().await;
+        let record = self.shared.manifest.raw().clone();
+        let blob = Base64(random_bytes(4_136));
+        let vault = VaultBlob { version: 2, previous: Digest::random(), blob };
+        RotateAccount { entry: record.clone(), bundle: record, opaque_record, credential, envelope, vault }
     }
 
     /// Somebody else's password: well formed, and signed by other keys.

@@ -171,6 +171,13 @@ impl Case {
                 let case = on(&[routes::ACCOUNT.path.into()], &[], value(&one));
                 but(case, value(&two), 409, "credential_changed")
             }
+            routes::ROTATE => {
+                let person = ops.welcome("rotating@example.com").await;
+                let (one, two) = (person.next_keys().await, person.next_keys().await);
+                let look = [routes::ACCOUNT.path.into(), routes::LOG.path.into()];
+                let case = Self { api: person.api.clone(), ..on(&look, &[], value(&one.request)) };
+                but(case, value(&two.request), 409, "log_conflict")
+            }
             routes::PUT_VAULT => {
                 let stored: VaultBlob = ops.api.get(&routes::VAULT, &[]).await.json();
                 let next = || VaultBlob {
@@ -245,8 +252,9 @@ impl Case {
                 let (file, one, two) = shares(ops, client).await;
                 let file_id = file.upload.file_id;
                 let look = [sent(client), routes::SHARES.fill(&[&file_id])];
-                let case = on(&look, &[&file_id], value(&ShareFile { shares: vec![one.share] }));
-                but(case, value(&ShareFile { shares: vec![two.share] }), 409, "pair_conflict")
+                let case =
+                    on(&look, &[&file_id], value(&ShareFile { shares: vec![one.share], renews: vec![] }));
+                but(case, value(&ShareFile { shares: vec![two.share], renews: vec![] }), 409, "pair_conflict")
             }
             routes::SHARE_FILES => {
                 let (file, one, two) = shares(ops, client).await;

@@ -259,7 +259,7 @@ on_every_backend! {
             shares.push(ops.sealed_share(&file.manifest, person.user_id, person.bundle.id(), Terms::default()).await);
         }
         for _ in 0..2 {
-            let request = ShareFile { shares: shares.clone() };
+            let request = ShareFile { shares: shares.clone(), renews: vec![] };
             let results: ShareResults = ops.api.call(&routes::SHARE, &[&file.upload.file_id], &request).await.json();
             let codes: Vec<_> = results.results.iter().map(|r| r.problem.as_ref().map(|p| p.code.as_str())).collect();
             assert_eq!(codes, [None, Some("recipient_pending"), None]);

@@ -21,8 +21,10 @@ const KEYS: &str = "tests/tests/attacks/keys.rs";
 const LEAKAGE: &str = "tests/tests/attacks/leakage.rs";
 const MEMBERSHIPS: &str = "tests/tests/attacks/memberships.rs";
 const PAIRS: &str = "tests/tests/attacks/pairs.rs";
+const PLANTED: &str = "tests/tests/attacks/planted.rs";
 const PROCESS_ATTACKS: &str = "cli/tests/process/attacks.rs";
 const PROCESS_RESUME: &str = "cli/tests/process/resume.rs";
+const ROTATION: &str = "tests/tests/attacks/rotation.rs";
 const SERVER_BATCH: &str = "tests/tests/server/batch.rs";
 const SERVER_BODIES: &str = "tests/tests/server/bodies.rs";
 const SERVER_CREDENTIAL: &str = "tests/tests/server/credential.rs";
@@ -46,7 +48,10 @@ pub const ROWS: &[Row] = &[
     played(
         "A02",
         "new keys are made for a contact without their consent",
-        &[test(MEMBERSHIPS, "a02_new_keys_without_the_old_ones_consent_are_nobodys")],
+        &[
+            test(MEMBERSHIPS, "a02_new_keys_without_the_old_ones_consent_are_nobodys"),
+            test(ROTATION, "a02_new_keys_need_a_rotate_by_the_old_ones"),
+        ],
     ),
     played(
         "A03",
@@ -104,8 +109,11 @@ pub const ROWS: &[Row] = &[
     ),
     played(
         "A14",
-        "record and envelope from before a password change are restored",
-        &[test(ACCOUNT_RECOVERY, "another_device_goes_on_by_its_key_and_learns_of_the_change")],
+        "record and envelope from before a change of the password, or of the keys, are restored",
+        &[
+            test(ACCOUNT_RECOVERY, "another_device_goes_on_by_its_key_and_learns_of_the_change"),
+            test(ROTATION, "a14_a64_what_rested_on_the_old_keys_does_not_come_back"),
+        ],
     ),
     played(
         "A15",
@@ -322,11 +330,12 @@ pub const ROWS: &[Row] = &[
     ),
     played(
         "A62",
-        "records are backdated under a revoked key",
+        "records are backdated under a revoked or rotated key",
         &[
             test(COLLEAGUES, "a62_what_is_backdated_after_leaving_is_refused_or_marked"),
             test(COLLEAGUES, "a62_records_beyond_the_last_valid_size_do_not_count"),
             test(COLLEAGUES, "a62_nothing_under_compromised_keys_counts_and_it_is_not_hidden"),
+            test(ROTATION, "a62_what_rotated_keys_sign_is_backdated"),
         ],
     ),
     played(
@@ -341,7 +350,10 @@ pub const ROWS: &[Row] = &[
     played(
         "A64",
         "an old vault is served, a broken one, or none",
-        &[test(ACCOUNTS, "a64_an_older_vault_or_none_is_never_a_fresh_start")],
+        &[
+            test(ACCOUNTS, "a64_an_older_vault_or_none_is_never_a_fresh_start"),
+            test(ROTATION, "a14_a64_what_rested_on_the_old_keys_does_not_come_back"),
+        ],
     ),
     played(
         "A65",
@@ -406,8 +418,19 @@ pub const ROWS: &[Row] = &[
         "somebody whom nobody has invited is called pending",
         &[test(SHARING, "a80_nobody_is_queued_for_by_the_servers_word")],
     ),
-    waits("A81", "reserved for the rotation of keys", "the rotation of keys"),
-    waits("A82", "reserved for the rotation of keys", "the rotation of keys"),
+    played(
+        "A81",
+        "a file that rotated keys signed is planted among the owner's own",
+        &[test(PLANTED, "a81_a_file_is_planted_among_ones_own")],
+    ),
+    played(
+        "A82",
+        "what rotated keys shared is kept back until the owner's new keys would vouch for it",
+        &[
+            test(PLANTED, "a82_what_the_thief_shared_turns_up_while_the_owner_shares_anew"),
+            test(PLANTED, "a82_and_later_still_nothing_is_signed_on_top_of_it"),
+        ],
+    ),
     waits("A83", "reserved for files sealed anew", "files sealed anew"),
     played(
         "A84",

@@ -5,8 +5,8 @@ use schemars::{Schema, schema_for};
 use crate::output::{
     Account, Completions, Confirmed, Contacts, DeliveredRow, Demo, Downloads, Enrolled, EvidenceReport,
     FileReport, ForkReport, Invite, LeftFile, ManPage, ManPages, OwnFile, PasswordChanged, Receipt,
-    ReceivedFile, Rejected, Removed, Reshares, Revoked, ServiceKey, Shares, SignedOut, Started, Unshares,
-    Uploads, WatchLine, Withdrawals, Words, WrittenEvidence,
+    ReceivedFile, Rejected, Removed, Reshares, Revoked, RotatedKeys, ServiceKey, Shares, SignedOut, Started,
+    Unshares, Uploads, WatchLine, Withdrawals, Words, WrittenEvidence,
 };
 
 /// What stands on standard output.
@@ -31,6 +31,7 @@ pub fn printed(command: &str) -> Option<Printed> {
         "login" | "whoami" | "recover" => Printed::Document(schema_for!(Account)),
         "logout" => Printed::Document(schema_for!(SignedOut)),
         "passwd" => Printed::Document(schema_for!(PasswordChanged)),
+        "rotate" => Printed::Document(schema_for!(RotatedKeys)),
         "upload" => Printed::Document(schema_for!(Uploads)),
         "deliver" => Printed::Rows(schema_for!(DeliveredRow)),
         "watch" => Printed::Rows(schema_for!(WatchLine)),

@@ -1,0 +1,207 @@
+//! A02, A14, A62, A64 where keys were rotated: new keys that nobody rotated to, what rested on the old ones, and what
+//! somebody signs with them afterwards.
+
+use sealpost_api::{file::FileView, routes};
+use sealpost_client::{ErrorKind, Terms, UserId, store::MemoryStore};
+use sealpost_crypto::{
+    account::Account,
+    encoding::Base64,
+    id::RecordId,
+    keys::AccountKeys,
+    record::{self, RawRecord, Signed},
+    records::{Bundle, Rotate, Share, ShareContext},
+    secret::AccountSeed,
+};
+use sealpost_tests::{
+    TestServer, on_both_databases,
+    sdk::{self, Device},
+};
+use serde_json::{Value, json};
+
+use crate::scene::Scene;
+
+on_both_databases! {
+    async fn a02_new_keys_need_a_rotate_by_the_old_ones(server: TestServer) {
+        let mut scene = Scene::set(server).await;
+        let bob = scene.ops.welcome(&scene.evil.url(), "bob@example.com").await;
+        scene.client.rotate().await;
+        // The attacker's keys under the true entry; under an entry of the attacker's own.
+        let lies: [(Lie, &str); 2] = [
+            (|entry| entry["bundle"] = attackers(&entry["bundle"]), "bundle_mismatch"),
+            (forge_rotate, "signature_invalid"),
+        ];
+        for (lie, code) in lies {
+            scene.evil.json(routes::LOG, move |page| {
+                let entries = page["entries"].as_array_mut().unwrap().iter_mut();
+                entries.filter(|entry| entry["record"]["type"] == "rotate").for_each(lie);
+            });
+            scene.evil.forget();
+            let error = scene.ops.share(scene.file, &bob, Terms::default()).await.unwrap_err();
+            assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, code), "{error}");
+            assert!(scene.evil.seen_of(routes::SHARE).is_empty(), "a wrapped key left the client");
+            scene.evil.repent();
+        }
+        scene.ops.share(scene.file, &bob, Terms::default()).await.unwrap();
+        scene.ends_well().await;
+    }
+
+    async fn a14_a64_what_rested_on_the_old_keys_does_not_come_back(server: TestServer) {
+        let mut scene = Scene::set(server).await;
+        let who = scene.client.me.whoami().await.unwrap().user_id;
+        let old = Kept::take(&scene.server, who).await;
+        let vault = vault_of(&scene, &scene.client).await;
+        let rotated = scene.client.rotate().await;
+        let new = Kept::take(&scene.server, who).await;
+        drop(rotated);
+
+        // Record, envelope and credential, to a device that has seen more, and to one that has only the log to go by.
+        old.restore(&scene.server).await;
+        for store in [scene.client.store.clone(), MemoryStore::new()] {
+            let client = sdk::anonymous(&scene.evil.url(), &store);
+            let login = client.login(&scene.client.email, sdk::secret(&scene.client.password), None).await;
+            let error = login.err().expect("not noticed");
+            assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, "credential_rollback"), "{error}");
+        }
+        new.restore(&scene.server).await;
+        scene.client.restart().await;
+
+        // The old vault: older than was seen, and of other keys.
+        scene.evil.json(routes::VAULT, move |answer| *answer = vault.clone());
+        let error = scene.client.me.shared(None).await.expect_err("not noticed");
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, "vault"), "{error}");
+        scene.evil.repent();
+        scene.ends_well().await;
+    }
+
+    async fn a62_what_rotated_keys_sign_is_backdated(server: TestServer) {
+        let mut scene = Scene::set(server).await;
+        let bob = scene.ops.welcome(&scene.evil.url(), "bob@example.com").await;
+        scene.deliver_again().await;
+        let control = bob.other_device(&scene.evil.url()).await;
+        let stolen = AccountSeed::from_slice(&scene.ops.blob("seed").unwrap()).unwrap();
+        let forged = forge_share(&scene, &stolen, &bob).await;
+
+        // While the keys were current it would have gone through, but for the key that only the owner has.
+        lie(&scene, &forged);
+        let error = control.download(scene.file).await.unwrap_err();
+        assert_eq!(error.code(), "file_key_unopenable", "{error}");
+        scene.evil.repent();
+        scene.ops.rotate().await;
+        let renewal = scene.ops.me.renew_shares().await.unwrap();
+        assert_eq!((renewal.files, renewal.shares.len()), (2, 2));
+
+        lie(&scene, &forged);
+        let error = bob.download(scene.file).await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, "signer_rotated"), "{error}");
+        // Its owner signs nothing on top of it, which would vouch for it.
+        scene.evil.forget();
+        let error = scene.ops.share(scene.file, &bob, Terms::default()).await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, "signer_rotated"), "{error}");
+        assert!(scene.evil.seen_of(routes::SHARE).is_empty());
+        scene.evil.repent();
+
+        // Without the lie the same delivery goes through, from devices that were not lied to.
+        scene.client.me.shared(None).await.unwrap();
+        scene.ends_well().await;
+    }
+}
+
+type Lie = fn(&mut Value);
+
+/// A bundle in somebody's name with the attacker's keys, signed by them.
+fn attackers(bundle: &Value) -> Value {
+    let raw: RawRecord = serde_json::from_value(bundle.clone()).unwrap();
+    let keys = AccountKeys::derive(&AccountSeed::random());
+    let mut claimed: Bundle = raw.claim().unwrap();
+    claimed.signing_key = keys.signing.public_key();
+    claimed.kem_key = keys.kem.public_key().clone();
+    serde_json::to_value(Signed::sign(claimed, &keys.signing).unwrap().raw()).unwrap()
+}
+
+/// A rotate to the attacker's keys, signed by them.
+fn forge_rotate(entry: &mut Value) {
+    let keys = AccountKeys::derive(&AccountSeed::random());
+    let bundle: RawRecord = serde_json::from_value(entry["bundle"].clone()).unwrap();
+    let mut bundle: Bundle = bundle.claim().unwrap();
+    bundle.signing_key = keys.signing.public_key();
+    bundle.kem_key = keys.kem.public_key().clone();
+    let bundle = Signed::sign(bundle, &keys.signing).unwrap();
+    let rotate: RawRecord = serde_json::from_value(entry["record"].clone()).unwrap();
+    let mut rotate: Rotate = rotate.claim().unwrap();
+    rotate.bundle = bundle.id();
+    let rotate = Signed::sign(rotate, &keys.signing).unwrap();
+    *entry = json!({ "record": rotate.raw(), "bundle": bundle.raw() });
+}
+
+/// A share of the delivered file to `to`, first of its pair, by whoever has stolen the owner's seed: at a log size at
+/// which it was current.
+async fn forge_share(scene: &Scene, stolen: &AccountSeed, to: &Device) -> Value {
+    let identity = to.me.whoami().await.unwrap();
+    let seed = AccountSeed::from_slice(&to.blob("seed").unwrap()).unwrap();
+    let recipient = Account::derive(&seed, identity.org_id, identity.user_id, 1).unwrap();
+    let view = scene.view(&scene.client, scene.file).await;
+    let mut view: FileView = serde_json::from_value(view).unwrap();
+    let mut share: Share = view.share.record.claim().unwrap();
+    let mut context: ShareContext = record::parse(&share.context.0).unwrap();
+    (context.recipient, context.recipient_bundle) = (identity.user_id, recipient.bundle().id());
+    (context.pair_sequence, context.pair_previous) = (1, RecordId::ZERO);
+    share.context = Base64(record::encode(&context).unwrap());
+    let keys = AccountKeys::derive(stolen);
+    view.share.record = Signed::sign(share, &keys.signing).unwrap().into_raw();
+    serde_json::to_value(&view).unwrap()
+}
+
+/// The server shows the forged share, and a history with it, to everybody who asks.
+fn lie(scene: &Scene, view: &Value) {
+    let shown = view.clone();
+    scene.evil.answers(routes::FILE, move |_, answered| {
+        if !answered.status.is_success() {
+            answered.status = axum::http::StatusCode::OK;
+            answered.say(&shown);
+        }
+    });
+    let record = view["share"]["record"].clone();
+    scene.evil.json(routes::PAIR, move |page| {
+        if page["newest"] == json!(0) {
+            *page = json!({ "records": [record], "newest": 1 });
+        }
+    });
+}
+
+/// The vault as the server gives it now.
+async fn vault_of(scene: &Scene, who: &Device) -> Value {
+    scene.evil.forget();
+    let mut again = who.other_device(&scene.evil.url()).await;
+    again.restart().await;
+    serde_json::from_slice(&scene.evil.seen_of(routes::VAULT)[0].answered.body).unwrap()
+}
+
+/// What the server keeps of somebody's sign-in, laid aside in a row of an account that has ended.
+struct Kept {
+    copy: String,
+    original: String,
+}
+
+impl Kept {
+    async fn take(server: &TestServer, of: UserId) -> Self {
+        let (original, copy) = (server.literal(&of), server.literal(&UserId::random()));
+        let kept = "email, name, salt, role, bundle_id, bundle, signing_key, opaque_record, credential_id, credential, \
+                    epoch, envelope, inviter";
+        server
+            .execute(format!(
+                "INSERT INTO accounts (user_id, status, created_at, {kept}) SELECT {copy}, 3, 0, {kept} FROM accounts \
+                 WHERE user_id = {original}"
+            ))
+            .await;
+        Self { copy, original }
+    }
+
+    async fn restore(&self, server: &TestServer) {
+        let Self { copy, original } = self;
+        let columns = ["opaque_record", "credential_id", "credential", "epoch", "envelope"].map(|column| {
+            format!("{column} = (SELECT old.{column} FROM accounts old WHERE old.user_id = {copy})")
+        });
+        let columns = columns.join(", ");
+        server.execute(format!("UPDATE accounts SET {columns} WHERE user_id = {original}")).await;
+    }
+}
