@@ -159,7 +159,7 @@ on_both_databases! {
             assert!(text(&error, "message").contains(".part"), "{error}");
             assert_eq!(fs::read(&planted).unwrap(), b"", "it was written to");
             let left: Vec<_> = fs::read_dir(&shared).unwrap().flatten().map(|entry| entry.path()).collect();
-            assert_eq!(left, [planted.clone()]);
+            assert_eq!(left, std::slice::from_ref(&planted));
             fs::remove_file(&planted).unwrap();
         }
         client.json(&["download", &id, "-o", &destination]).ok();
