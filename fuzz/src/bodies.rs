@@ -1,6 +1,6 @@
 //! What a stranger, a client or an Ops member sends the server: it may refuse, and never breaks.
 
-use sealpost_api::problem::Problem;
+use sealpost_api::{account::RotateAccount, problem::Problem};
 use sealpost_tests::adversary::Asked;
 use serde_json::Value;
 
@@ -39,6 +39,25 @@ pub(crate) fn batch(bytes: &[u8]) {
         for (item, result) in items.iter().zip(results) {
             assert_eq!(item["file_id"], result["file_id"], "answers in another order");
             assert!(!honest || result["problem"].is_null(), "the same item again was refused: {result}");
+        }
+    });
+}
+
+/// Input: as whom, edits of the body of a request for new keys. Nothing else is taken than what the owner's keys signed, old
+/// and new.
+pub(crate) fn rotation(bytes: &[u8]) {
+    lab::with(|lab| {
+        let (mut input, asked) = (Input::new(bytes), &lab.rotation.asked);
+        let who = input.byte();
+        let body = patch(&asked.body, &mut input);
+        let answered = lab.runtime.block_on(send(lab, asked, who, asked.path.as_bytes(), body.clone()));
+        if answered.is_some() {
+            let read = |body: &[u8]| {
+                let read: RotateAccount = serde_json::from_slice(body).expect("what was taken");
+                serde_json::to_value(read).unwrap()
+            };
+            assert_eq!(read(&body), read(&asked.body), "other keys than the owner signed for");
+            assert_eq!(who % 4, 3, "somebody else's keys were changed");
         }
     });
 }

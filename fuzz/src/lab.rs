@@ -5,6 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use bytes::Bytes;
 use sealpost_api::routes;
 use sealpost_client::{Again, Delivery, Error, FileId, Sent, Terms};
 use sealpost_tests::{
@@ -33,6 +34,8 @@ pub(crate) struct Lab {
     pub(crate) story: Vec<Exchange>,
     /// The two requests for many files and many shares that followed it.
     pub(crate) batches: Vec<Exchange>,
+    /// A request for new keys, as somebody made it who is no part of the story; the server has not seen it.
+    pub(crate) rotation: Exchange,
     runs: u32,
 }
 
@@ -68,8 +71,9 @@ pub(crate) fn token(device: &Device) -> String {
 impl Lab {
     fn open() -> Self {
         let runtime = Runtime::new().unwrap();
-        let Told { server, ops, client, file, story, batches } = runtime.block_on(tell());
-        Self { runtime, server, http: reqwest::Client::new(), ops, client, file, story, batches, runs: 0 }
+        let Told { server, ops, client, file, story, batches, rotation } = runtime.block_on(tell());
+        let http = reqwest::Client::new();
+        Self { runtime, server, http, ops, client, file, story, batches, rotation, runs: 0 }
     }
 }
 
@@ -81,6 +85,7 @@ struct Told {
     file: FileId,
     story: Vec<Exchange>,
     batches: Vec<Exchange>,
+    rotation: Exchange,
 }
 
 /// A delivery with everything that clients ask a server, through a proxy that writes it down.
@@ -100,9 +105,22 @@ async fn tell() -> Told {
     ops.share(file, &client, terms).await.unwrap();
     let story = proxy.seen();
     let batches = many(&server, &proxy, &ops, &client).await;
+    let rotation = new_keys(&proxy, &ops).await;
     // From here on they talk to the server itself, on devices of their own.
     let (ops, client) = (ops.other_device(&server.url()).await, client.other_device(&server.url()).await);
-    Told { server, ops, client, file, story, batches }
+    Told { server, ops, client, file, story, batches, rotation }
+}
+
+/// What somebody sends who rotates their keys.
+async fn new_keys(proxy: &Adversary, ops: &Device) -> Exchange {
+    let turner = ops.welcome(&proxy.url(), "turner@example.com").await;
+    proxy.requests(routes::ROTATE, |asked| asked.body = Bytes::new());
+    let password = sdk::secret(&turner.password);
+    let rotation = turner.me.prepare_rotation(password, None).await.unwrap();
+    assert!(rotation.complete().await.is_err(), "nothing has arrived");
+    let seen = proxy.seen_of(routes::ROTATE).into_iter().next().expect("a request");
+    proxy.repent();
+    seen
 }
 
 /// Several small files to one person, in two requests.

@@ -55,6 +55,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("http_answer", answers::answer),
     ("http_body", bodies::body),
     ("batch", bodies::batch),
+    ("rotation", bodies::rotation),
 ];
 
 /// Runs the target of that name.
