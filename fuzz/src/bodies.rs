@@ -44,7 +44,7 @@ pub(crate) fn batch(bytes: &[u8]) {
 }
 
 /// Input: as whom, edits of the body of a request for new keys. Nothing else is taken than what the owner's keys signed, old
-/// and new.
+/// and new; but for the vault, which only the owner can open and look at.
 pub(crate) fn rotation(bytes: &[u8]) {
     lab::with(|lab| {
         let (mut input, asked) = (Input::new(bytes), &lab.rotation.asked);
@@ -53,10 +53,11 @@ pub(crate) fn rotation(bytes: &[u8]) {
         let answered = lab.runtime.block_on(send(lab, asked, who, asked.path.as_bytes(), body.clone()));
         if answered.is_some() {
             let read = |body: &[u8]| {
-                let read: RotateAccount = serde_json::from_slice(body).expect("what was taken");
+                let mut read: RotateAccount = serde_json::from_slice(body).expect("what was taken");
+                read.vault.blob.0.clear();
                 serde_json::to_value(read).unwrap()
             };
-            assert_eq!(read(&body), read(&asked.body), "other keys than the owner signed for");
+            assert!(read(&body) == read(&asked.body), "other keys than the owner signed for");
             assert_eq!(who % 4, 3, "somebody else's keys were changed");
         }
     });
