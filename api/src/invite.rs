@@ -94,6 +94,10 @@ pub struct InviteQuery {
     /// Only invites in this state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<InviteState>,
+    /// Only invites that are open, accepted, expired or cancelled: of people who are not in the log by them. Not together
+    /// with `state`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uncertified: bool,
     /// `next_cursor` of the page before; absent for the first page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,

@@ -1,7 +1,7 @@
 //! Admitting those who accepted our invites (protocol §6): a `certify` in the organisation's log.
 
 use sealpost_api::{
-    invite::{AcceptanceView, InviteState, InviteView},
+    invite::{AcceptanceView, InviteQuery, InviteState, InviteView},
     limits::CERTIFY_GRACE_SECONDS,
 };
 use sealpost_crypto::{
@@ -137,7 +137,8 @@ impl Inner {
         let ours = |view: &InviteView| {
             view.offer.claim::<Offer>().is_ok_and(|offer| offer.signer == self.profile.user_id)
         };
-        let views = self.invites(InviteState::Accepted).await?.into_iter().filter(ours);
+        let accepted = InviteQuery { state: Some(InviteState::Accepted), ..InviteQuery::default() };
+        let views = self.invites(&accepted).await?.into_iter().filter(ours);
         Ok(views.filter_map(|view| Some((view.invite_id, view.acceptance?))).collect())
     }
 

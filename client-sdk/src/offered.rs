@@ -22,7 +22,7 @@ use crate::{error::Result, pages, server::Call, signed_in::Inner};
 #[derive(Debug, Clone)]
 pub(crate) struct Offered {
     opening: VerifiedOpening,
-    is_live: bool,
+    state: InviteState,
     standing: Standing,
 }
 
@@ -39,7 +39,7 @@ impl Offered {
 
     /// Whether they can still be certified by this very OFFER: vouched for, and open or accepted.
     pub(crate) fn can_be_certified(&self) -> bool {
-        self.is_vouched() && self.is_live
+        self.is_vouched() && matches!(self.state, InviteState::Open | InviteState::Accepted)
     }
 
     /// Whether the OFFER is to this address.
@@ -60,27 +60,35 @@ impl Offered {
         if opening.user_id() != offer.user_id || log.member(offer.user_id).is_some() {
             return None;
         }
-        let is_live = matches!(view.state, InviteState::Open | InviteState::Accepted);
-        Some(Self { opening, is_live, standing })
+        Some(Self { opening, state: view.state, standing })
+    }
+
+    /// What counts most comes first.
+    fn rank(&self) -> u8 {
+        match self.state {
+            InviteState::Accepted => 0,
+            InviteState::Open => 1,
+            InviteState::Cancelled => 2,
+            InviteState::Expired | InviteState::Replaced | InviteState::Certified => 3,
+        }
     }
 }
 
 impl Inner {
     /// Everybody who was invited, by whomever, and is not certified; the newest OFFER first in each state.
     pub(crate) async fn offered(&self, log: &Log) -> Result<Vec<Offered>> {
-        let mut offered = Vec::new();
-        for state in [InviteState::Accepted, InviteState::Open, InviteState::Cancelled, InviteState::Expired]
-        {
-            let views = self.invites(state).await?;
-            offered.extend(views.into_iter().filter_map(|view| Offered::verify(view, log)));
-        }
+        // In one list, so that nobody is missed who accepts at this moment.
+        let views = self.invites(&InviteQuery { uncertified: true, ..InviteQuery::default() }).await?;
+        let verified = views.into_iter().filter_map(|view| Offered::verify(view, log));
+        let mut offered: Vec<Offered> = verified.collect();
+        offered.sort_by_key(Offered::rank);
         Ok(offered)
     }
 
-    /// Everybody's invites that the server says are in this state.
-    pub(crate) async fn invites(&self, state: InviteState) -> Result<Vec<InviteView>> {
+    /// Everybody's invites that the server says are asked for.
+    pub(crate) async fn invites(&self, wanted: &InviteQuery) -> Result<Vec<InviteView>> {
         let fetch = |cursor| async move {
-            let query = InviteQuery { state: Some(state), cursor, limit: Some(MAX_PAGE) };
+            let query = InviteQuery { cursor, limit: Some(MAX_PAGE), ..wanted.clone() };
             self.caller.query::<Page<InviteView>>(Call::new(routes::INVITES, &[]), &query).await
         };
         pages::all(fetch).await

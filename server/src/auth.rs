@@ -152,11 +152,8 @@ where
         let session = Session::from_request_parts(parts, state).await?;
         match session.status {
             AccountStatus::Active => Ok(Self(session)),
-            _ => Err(ApiError::new(
-                ErrorCode::AccountPending,
-                "Your sender has not confirmed the account yet.",
-            )
-            .hint("Whoever invited you must come online once.")),
+            _ => Err(ApiError::new(ErrorCode::AccountPending, "Your account has not been admitted yet.")
+                .hint("Whoever invited you has to use Sealpost once more.")),
         }
     }
 }

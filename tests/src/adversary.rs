@@ -72,7 +72,7 @@ enum Lie {
 struct Mind {
     lies: Mutex<Vec<(Route, Lie)>>,
     seen: Mutex<Vec<Exchange>>,
-    /// What the honest server said that its OpenAPI document does not list.
+    /// What clients asked and the honest server said that the OpenAPI document does not list.
     broken: Mutex<Vec<String>>,
 }
 
@@ -85,7 +85,7 @@ pub struct Adversary {
 
 #[derive(Clone)]
 struct Behind {
-    server: String,
+    server: SocketAddr,
     client: reqwest::Client,
     mind: Arc<Mind>,
 }
@@ -98,7 +98,7 @@ impl Adversary {
         let address = listener.local_addr().expect("an address");
         let mind = Arc::new(Mind::default());
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let behind = Behind { server: server.url(), client, mind: Arc::clone(&mind) };
+        let behind = Behind { server: server.address(), client, mind: Arc::clone(&mind) };
         let app = Router::new().fallback(pass).with_state(behind);
         let serving = tokio::spawn(async move {
             // Ends when the test drops the proxy.
@@ -197,6 +197,11 @@ fn path(asked: &Asked) -> &str {
     asked.path.split('?').next().unwrap_or_default()
 }
 
+fn is_documented(asked: &Asked) -> Result<(), String> {
+    let body = Some(&*asked.body).filter(|body| !body.is_empty());
+    contract::Asked { method: &asked.method, target: &asked.path, headers: &asked.headers, body }.check()
+}
+
 fn held_to_contract(asked: &Asked, answered: &Answered) -> Result<(), String> {
     let exchange = contract::Exchange {
         method: &asked.method,
@@ -225,9 +230,8 @@ async fn pass(State(behind): State<Behind>, request: Request) -> Response {
     }
     let asked = sent.clone();
     let mut answered = forward(&behind, sent).await;
-    if let Err(broken) = held_to_contract(&asked, &answered) {
-        held(&behind.mind.broken).push(broken);
-    }
+    let checked = [is_documented(&original), held_to_contract(&asked, &answered)];
+    held(&behind.mind.broken).extend(checked.into_iter().filter_map(Result::err));
     for (route, lie) in &*held(&behind.mind.lies) {
         if let Lie::Answer(lie) = lie
             && is(route, &original)
@@ -254,7 +258,7 @@ async fn forward(behind: &Behind, asked: Asked) -> Answered {
     let mut headers = asked.headers;
     headers.remove(header::HOST);
     headers.remove(header::CONTENT_LENGTH);
-    let url = format!("{}{}", behind.server, asked.path);
+    let url = format!("http://{}{}", behind.server, asked.path);
     let request = behind.client.request(method, url).headers(headers).body(asked.body);
     let response = request.send().await.expect("the server did not answer");
     let (status, mut headers) = (response.status(), response.headers().clone());

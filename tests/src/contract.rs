@@ -2,6 +2,8 @@
 //! with the headers, the body and the error code that it names there. What it says is taken strictly: a member that it
 //! does not name is an error too, although clients ignore those.
 
+mod asked;
+
 use std::{
     collections::HashMap,
     sync::{Arc, LazyLock, Mutex, PoisonError},
@@ -14,6 +16,9 @@ use sealpost_api::{
     routes::{self, Route},
 };
 use serde_json::{Value, json};
+
+pub use self::asked::Asked;
+use crate::seen;
 
 /// A request and the answer to it.
 pub struct Exchange<'a> {
@@ -63,10 +68,17 @@ impl Exchange<'_> {
         self.check_headers(response)?;
         self.check_body(response)?;
         if (200..300).contains(&self.status) {
-            self.check_items(operation, response)?;
+            self.check_items(route, operation, response)?;
             self.check_sent(operation)?;
         }
+        self.note(route);
         Ok(())
+    }
+
+    fn note(&self, route: &Route) {
+        let problem = if self.status < 400 { None } else { self.json().ok() };
+        let code = problem.as_ref().and_then(|problem| problem["code"].as_str()).unwrap_or("-");
+        seen::note(route, &self.status.to_string(), code);
     }
 
     /// What is no route at all.
@@ -117,7 +129,7 @@ impl Exchange<'_> {
     }
 
     /// Errors of single items are those that the operation lists for them.
-    fn check_items(&self, operation: &Value, response: &Value) -> Result<(), String> {
+    fn check_items(&self, route: &Route, operation: &Value, response: &Value) -> Result<(), String> {
         // What has no message type (the document itself) has no items.
         if response.pointer("/content/application~1json/schema/$ref").is_none() {
             return Ok(());
@@ -126,6 +138,7 @@ impl Exchange<'_> {
         let listed = operation["x-item-codes"].as_array();
         let mut codes = Vec::new();
         problems(&body, &mut codes);
+        codes.iter().filter_map(Value::as_str).for_each(|code| seen::note(route, "item", code));
         match codes.iter().find(|code| !listed.is_some_and(|listed| listed.contains(code))) {
             Some(code) => Err(format!("an item fails with {code}: list it with `.items_fail`")),
             None => Ok(()),

@@ -13,6 +13,7 @@ pub mod adversary;
 pub mod alterations;
 pub mod backend;
 pub mod contract;
+pub mod forgetful;
 pub mod http;
 pub mod logs;
 pub mod memory;
@@ -22,7 +23,9 @@ pub mod raw;
 pub mod sdk;
 pub mod search;
 pub mod secrets;
+pub mod seen;
 pub mod server;
+pub mod watch;
 pub mod wire;
 
 pub use backend::Backend;

@@ -11,13 +11,15 @@ use sealpost_server::{Clock, Config, Running};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
-use crate::{backend::Backend, http::Api, logs, postgres::TestDatabase};
+use crate::{backend::Backend, http::Api, logs, postgres::TestDatabase, watch::Watch};
 
 /// A running server. What it keeps is removed when this is dropped.
 pub struct TestServer {
     backend: Backend,
     running: Option<Running>,
     address: SocketAddr,
+    /// Since the first start.
+    watch: Option<Watch>,
     setup_token: Option<String>,
     clock: Clock,
     // Declared after `running`: the server lets go before what it stands on disappears.
@@ -35,28 +37,36 @@ impl TestServer {
             backend,
             running: None,
             address: (Ipv4Addr::LOCALHOST, 0).into(),
+            watch: None,
             setup_token: None,
             clock: Clock::default(),
             database,
             folder,
         };
         server.start_again().await;
+        server.watch = Some(Watch::before(server.address));
         server
     }
 
-    /// `http://127.0.0.1:PORT`; the same after a restart.
+    /// Where honest clients connect, `http://127.0.0.1:PORT`, the same after a restart: all that they ask and are answered
+    /// there is held to the OpenAPI document.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.watched())
     }
 
-    /// Where it listens.
+    /// The same as an address.
+    pub fn watched(&self) -> SocketAddr {
+        self.watch.as_ref().map_or(self.address, Watch::address)
+    }
+
+    /// Where it listens itself: for what no honest client says.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// A client without any session.
+    /// A client without any session, which connects to the server itself.
     pub fn api(&self) -> Api {
-        Api::new(&self.url())
+        Api::new(&format!("http://{}", self.address))
     }
 
     /// The token with which an organisation is founded.

@@ -2,10 +2,11 @@
 //!
 //! `cargo xtask test [-- ARGUMENTS FOR CARGO TEST]` runs every test of the workspace against a throw-away
 //! Postgres, which is removed again, and with a Python environment, which stays in the target folder. Examples: `cargo xtask test`, `cargo xtask test -- login`,
-//! `cargo xtask test -- -p sealpost-server --lib`. It ends with the attack catalogue's rows and what came of them.
+//! `cargo xtask test -- -p sealpost-server --lib`. It ends with the attack catalogue's rows and what came of them. Without
+//! arguments, that is with every test, it also looks for answers that `docs/openapi.json` lists and no test has seen.
 //!
-//! `cargo xtask docs` writes `docs/cli.md` anew from the program, `docs/openapi.json` from the route table, and
-//! `docs/attacks.md` from the list of attacks.
+//! `cargo xtask docs` writes `docs/cli.md` and `docs/cli.schema.json` anew from the program, `docs/openapi.json` from the
+//! route table, and `docs/attacks.md` from the list of attacks.
 //!
 //! `cargo xtask bench [MIB]` measures a file of 1,024 MiB, or as many as named, up and down over loopback.
 
@@ -15,6 +16,7 @@ mod cleanup;
 mod keyring;
 mod postgres;
 mod python;
+mod seen;
 
 use std::{
     env, fs,
@@ -56,6 +58,8 @@ fn test(extra: Vec<String>) -> Result<ExitCode> {
     let postgres = Postgres::start(&mut cleanup)?;
     let scratch = cleanup.folder().join("tmp");
     fs::create_dir(&scratch)?;
+    let notes = cleanup.folder().join("seen");
+    fs::create_dir(&notes)?;
 
     let mut cargo = cargo();
     cargo.args(["test", "--locked", "--no-fail-fast"]);
@@ -64,11 +68,15 @@ fn test(extra: Vec<String>) -> Result<ExitCode> {
     }
     let whole = extra.is_empty();
     cargo.args(extra).env(TEST_POSTGRES, postgres.url()).env(TEST_PYTHON, python).env("TMPDIR", &scratch);
+    cargo.env(seen::FOLDER, &notes);
     let (status, printed) = run_in_group(&mut cargo, &mut cleanup)?;
+    let unseen = if whole { seen::missing(&notes)? } else { Vec::new() };
     cleanup.finish()?;
     let results = printed.join().map_err(|_| anyhow!("what the tests printed could not be read"))??;
     io::stdout().write_all(results.table().as_bytes())?;
     ensure!(!whole || !status.success() || results.all_hold(), "a row of the attack catalogue was not tried");
+    let listed = "listed in docs/openapi.json and seen by no test";
+    ensure!(!status.success() || unseen.is_empty(), "{listed}:\n{}", unseen.join("\n"));
     Ok(exit_code(status))
 }
 
@@ -89,7 +97,8 @@ fn cargo() -> Command {
 fn docs() -> Result<()> {
     fs::write(docs_folder()?.join("attacks.md"), attacks::page())?;
     write_docs("openapi.json", &["--package", "sealpost-api", "--example", "openapi"])?;
-    write_docs("cli.md", &["--package", "sealpost", "--", "reference"])
+    write_docs("cli.md", &["--package", "sealpost", "--", "reference"])?;
+    write_docs("cli.schema.json", &["--package", "sealpost", "--", "reference", "--schema"])
 }
 
 /// Writes what a program of the workspace prints.

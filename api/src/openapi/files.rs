@@ -68,7 +68,7 @@ pub(super) fn uploads() -> Group {
                 .again("Files that are live with the same manifest count as stored now.")
                 .fails(&[LimitReached])
                 .items_fail(&[
-                    IdTaken, AlreadyComplete, PairConflict, PartConflict, PartsMissing, DigestMismatch, RecordInvalid,
+                    IdTaken, AlreadyComplete, PairConflict, PartConflict, DigestMismatch, RecordInvalid,
                     LogUnknown, LimitReached, RecipientUnknown, TooLarge, Unavailable, Unsupported,
                 ]),
         ],

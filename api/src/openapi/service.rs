@@ -7,7 +7,7 @@ use super::{
 use crate::{
     auth::{Found, FounderRegister, RegisterChallenge, ServerInfo, Session},
     limits::MAX_VAULT_BODY,
-    problem::ErrorCode::{AlreadyFounded, LimitReached, RecordInvalid, StorageFull},
+    problem::ErrorCode::{AlreadyFounded, RecordInvalid, StorageFull},
     routes,
 };
 
@@ -55,7 +55,7 @@ pub(super) fn founding() -> Group {
                 .takes_up_to::<Found>(MAX_VAULT_BODY)
                 .gives::<Session>(200, "The organisation is founded, and its founder signed in.")
                 .again("The same genesis with the same registration gives a new session; another one is `already_founded`.")
-                .fails(&[AlreadyFounded, RecordInvalid, LimitReached]),
+                .fails(&[AlreadyFounded, RecordInvalid]),
         ],
     }
 }

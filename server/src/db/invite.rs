@@ -29,7 +29,8 @@ statements! {
     BY_ID = concat!("SELECT ", columns!(), " FROM invites WHERE invite_id = $1");
     BY_OFFER = concat!("SELECT ", columns!(), " FROM invites WHERE offer_id = $1");
     /// State 0 is any; the bounds of the expiry tell open ones from expired ones.
-    PAGE = concat!("SELECT ", columns!(), " FROM invites WHERE ($1 = 0 OR state = $1) \
+    PAGE = concat!("SELECT ", columns!(), " FROM invites WHERE ($1 = 0 OR state = $1 \
+        OR $1 = -1 AND state IN (1, 2, 5)) \
         AND expiry >= $2 AND expiry < $3 AND (created_at, invite_id) < ($4, $5) \
         ORDER BY created_at DESC, invite_id DESC LIMIT $6");
     COUNT_OPEN = "SELECT COUNT(*) FROM invites WHERE inviter = $1 AND state = 1 AND expiry > $2";
@@ -260,22 +261,34 @@ pub(crate) struct Before<'a> {
     pub id: &'a [u8],
 }
 
-/// At most `limit` invites in `state` (or in any), newest first. `now` is in seconds.
+/// Which invites are listed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Which {
+    /// All.
+    Any,
+    /// Those of people who are not in the log by them, and no newer one took their place.
+    Uncertified,
+    /// Those in one state.
+    In(InviteState),
+}
+
+/// At most `limit` invites, newest first. `now` is in seconds.
 pub(crate) async fn page(
     tx: &mut Tx,
-    state: Option<InviteState>,
+    which: Which,
     now: u64,
     before: Before<'_>,
     limit: u32,
 ) -> Result<Vec<Invite>, DbError> {
-    let (code, expiry_from, expiry_below) = match state {
-        None => (0_i64, 0, i64::MAX),
-        Some(InviteState::Open) => (1, int(now) + 1, i64::MAX),
-        Some(InviteState::Expired) => (1, 0, int(now) + 1),
-        Some(InviteState::Accepted) => (2, 0, i64::MAX),
-        Some(InviteState::Certified) => (3, 0, i64::MAX),
-        Some(InviteState::Replaced) => (4, 0, i64::MAX),
-        Some(InviteState::Cancelled) => (5, 0, i64::MAX),
+    let (code, expiry_from, expiry_below) = match which {
+        Which::Any => (0_i64, 0, i64::MAX),
+        Which::Uncertified => (-1, 0, i64::MAX),
+        Which::In(InviteState::Open) => (1, int(now) + 1, i64::MAX),
+        Which::In(InviteState::Expired) => (1, 0, int(now) + 1),
+        Which::In(InviteState::Accepted) => (2, 0, i64::MAX),
+        Which::In(InviteState::Certified) => (3, 0, i64::MAX),
+        Which::In(InviteState::Replaced) => (4, 0, i64::MAX),
+        Which::In(InviteState::Cancelled) => (5, 0, i64::MAX),
     };
     let limit = i64::from(limit);
     sql!(tx, all Invite: PAGE, code, expiry_from, expiry_below, before.at, before.id, limit)

@@ -14,7 +14,7 @@ use tokio::task::yield_now;
 use super::{
     complete::{Standing, Upload, already_complete, standing},
     file::{check_version, obstacle},
-    part::conflict,
+    part::{conflict, discard},
 };
 use crate::{
     auth::OpsMember,
@@ -225,13 +225,4 @@ async fn promise_one(tx: &mut Tx, owner: UserId, checked: &Checked, now: i64) ->
     }
     upload.go_live(tx, now).await?;
     Ok(if is_stored { Promised::Known } else { Promised::Blob })
-}
-
-/// Removes blobs that are nobody's.
-async fn discard(state: &AppState, strays: &[BlobKey]) {
-    for key in strays {
-        if let Err(error) = state.blobs.delete(*key).await {
-            tracing::warn!(cause = %error, "a blob that is no part stays");
-        }
-    }
 }

@@ -14,7 +14,7 @@ use crate::{
     credential,
     db::{
         self,
-        invite::{Before, Invite, Progress},
+        invite::{Before, Invite, Progress, Which},
         nonce::Context,
     },
     extract::{Json, Large, Query, page_size},
@@ -41,12 +41,20 @@ pub(super) async fn list(
     _ops: OpsMember,
     Query(query): Query<InviteQuery>,
 ) -> Result<axum::Json<Page<InviteView>>, ApiError> {
+    let which = match (query.state, query.uncertified) {
+        (None, false) => Which::Any,
+        (None, true) => Which::Uncertified,
+        (Some(state), false) => Which::In(state),
+        (Some(_), true) => {
+            return Err(ApiError::malformed("`state` and `uncertified` exclude each other."));
+        }
+    };
     let size = page_size(query.limit)?;
     let place = Place::after(query.cursor.as_deref(), Order::NewestFirst)?;
     let now = state.clock.seconds();
     let before = Before { at: place.at, id: &place.id };
     let mut tx = state.db.read().await?;
-    let rows = db::invite::page(&mut tx, query.state, now, before, size + 1).await?;
+    let rows = db::invite::page(&mut tx, which, now, before, size + 1).await?;
     let place = |invite: &Invite| Place { at: invite.created_at(), id: invite.invite_id.as_bytes().to_vec() };
     Ok(axum::Json(page(rows, size, place, |invite| invite.view_for_ops(now))?))
 }

@@ -152,34 +152,44 @@ async fn store(
     let body = request.into_body().into_data_stream();
     let body = checked(body, announced.length, announced.digest, Patience::PART);
     state.blobs.put(key, body).await?;
-    let promised = promise(state, target, announced, key.id).await;
-    // Another attempt was first, or the upload is gone: these bytes are nobody's.
-    if !matches!(promised, Ok(true)) {
-        state.blobs.delete(key).await?;
-    }
-    promised.map(|_| StatusCode::NO_CONTENT)
+    let mut strays = vec![key];
+    let promised = promise(state, target, announced, key.id, &mut strays).await;
+    discard(state, &strays).await;
+    promised.map(|()| StatusCode::NO_CONTENT)
 }
 
-/// Commits the row that makes a stored blob the part. False if the same part was there already.
+/// Commits the row that makes a stored blob the part, unless the same part is there already. Leaves in `strays` what is
+/// certain to be nobody's.
 async fn promise(
     state: &AppState,
     target: Target,
     announced: Announced,
     blob: BlobId,
-) -> Result<bool, ApiError> {
+    strays: &mut Vec<BlobKey>,
+) -> Result<(), ApiError> {
     let mut tx = state.db.write().await?;
     tx.lock(Lock::File(target.version.file_id.as_bytes())).await?;
     let version = file::version(&mut tx, target.version, target.owner).await?;
     let version = version.ok_or_else(ApiError::not_found)?;
     let stored = part::find(&mut tx, target.version, target.index).await?;
     if let Some(decided) = decide(version.state, stored.as_ref(), announced) {
-        return decided.map(|_| false);
+        return decided.map(|_| ());
     }
     let part = Part::new(target.index, announced.digest, announced.length, blob);
     part::insert(&mut tx, target.version, &part).await?;
     file::touch(&mut tx, target.version, state.clock.micros()).await?;
-    tx.commit().await?;
-    Ok(true)
+    // When a commit's answer is lost, it may have happened: what it may have promised must stay.
+    strays.clear();
+    Ok(tx.commit().await?)
+}
+
+/// Removes blobs that are nobody's.
+pub(super) async fn discard(state: &AppState, strays: &[BlobKey]) {
+    for key in strays {
+        if let Err(error) = state.blobs.delete(*key).await {
+            tracing::warn!(cause = %error, "a blob that is no part stays");
+        }
+    }
 }
 
 impl From<PutError> for ApiError {

@@ -57,7 +57,7 @@ on_every_backend! {
     }
 
     async fn an_answer_that_is_lost_changes_nothing_about_the_change(server: TestServer) {
-        let proxy = LossyProxy::start(server.address()).await;
+        let proxy = LossyProxy::start(server.watched()).await;
         let ops = sdk::found(&server).await;
         let client = ops.welcome(&proxy.url(), CLIENT).await;
         proxy.lose_every(3);

@@ -4,6 +4,7 @@
 
 mod batch;
 mod bodies;
+mod codes;
 mod credential;
 mod deletion;
 mod key_login;

@@ -145,6 +145,44 @@ on_every_backend! {
         ops.api.call(&routes::CREATE_INVITE, &[], &third.request).await.fails(409, "already_member");
     }
 
+    async fn whoever_is_not_in_the_log_is_listed_at_once(server: TestServer) {
+        let ops = found(&server).await;
+        let open = ops.invite("open@example.com").await;
+        let accepted = ops.invite("accepted@example.com").await;
+        accepted.accept().await;
+        let cancelled = ops.invite("cancelled@example.com").await;
+        let id = server.literal(&cancelled.id());
+        server.execute(format!("UPDATE invites SET state = 5 WHERE invite_id = {id}")).await;
+        ops.welcome("certified@example.com").await;
+        ops.invite("replaced@example.com").await;
+        ops.invite("replaced@example.com").await;
+        let list = async |query: &str| {
+            let path = format!("{}?limit=2&{query}", routes::INVITES.path);
+            let (mut all, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let answer = send(ops.api.request("GET", &format!("{path}{cursor}"))).await;
+                let page: Page<InviteView> = answer.json();
+                all.extend(page.items.iter().map(|invite| (invite.email.clone(), invite.state)));
+                let Some(next) = page.next_cursor else { return all };
+                cursor = format!("&cursor={next}");
+            }
+        };
+        let states = |all: &[(String, InviteState)]| all.iter().map(|(_, state)| *state).collect::<Vec<_>>();
+        let found = list("uncertified=true").await;
+        use InviteState::{Accepted, Cancelled, Expired, Open};
+        assert_eq!(states(&found), [Open, Cancelled, Accepted, Open], "newest first: {found:?}");
+        assert_eq!((found[1].0.as_str(), found[3].0.as_str()), ("cancelled@example.com", "open@example.com"));
+        assert_eq!(list("uncertified=false").await.len(), 6, "all");
+        server.pass_time(8 * 86_400);
+        let (mut ops, open) = (ops, open);
+        ops.refresh().await;
+        let found: Page<InviteView> = send(ops.api.request("GET", "/invites?uncertified=true")).await.json();
+        let state = found.items.iter().find(|invite| invite.invite_id == open.id()).map(|invite| invite.state);
+        assert_eq!(state, Some(Expired));
+        let both = send(ops.api.request("GET", "/invites?uncertified=true&state=open")).await;
+        both.fails(400, "malformed_request");
+    }
+
     async fn an_offer_must_say_what_is_true(server: TestServer) {
         type Change = fn(&mut Offer);
         let (ops, client) = found_and_join(&server).await;

@@ -70,7 +70,7 @@ on_every_backend! {
     }
 
     async fn every_answer_may_be_lost_once(server: TestServer) {
-        let proxy = LossyProxy::start(server.address()).await;
+        let proxy = LossyProxy::start(server.watched()).await;
         let content = random_bytes(100_000);
         let ops = found_at(&server, &proxy.url()).await;
         let client = ops.welcome(&proxy.url(), CLIENT).await;
@@ -93,7 +93,7 @@ on_every_backend! {
     }
 
     async fn the_founding_survives_lost_answers(server: TestServer) {
-        let proxy = LossyProxy::start(server.address()).await;
+        let proxy = LossyProxy::start(server.watched()).await;
         proxy.lose_every(2);
         let ops = found_at(&server, &proxy.url()).await;
         let client = ops.welcome(&proxy.url(), CLIENT).await;

@@ -13,8 +13,11 @@ use sealpost_crypto::{
     share::SealedShare,
     sign::Signature,
 };
+use sealpost_server::Database;
 use sealpost_tests::{
-    TestServer, on_every_backend,
+    Backend, TestServer,
+    forgetful::Forgetful,
+    on_every_backend,
     raw::{Person, Terms, Upload, found, random_bytes},
 };
 
@@ -244,4 +247,33 @@ async fn own_shares_that_are_wrong(ops: &Person, manifest: &RawRecord) -> Vec<(&
     short.enc.0.pop();
     shares.push(("length of enc", short));
     shares
+}
+
+/// Only a database that is reached over a connection can lose it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_whose_commits_answer_was_lost_is_not_lost() {
+    for backend in [Backend::POSTGRES_FOLDER, Backend::POSTGRES_DATABASE] {
+        let mut server = TestServer::start(backend).await;
+        let mut ops = found(&server).await;
+        let (upload, other) = (Upload::of_size(1), Upload::of_size(1));
+        for file in [upload.file_id, other.file_id] {
+            ops.begin(file).await.ok();
+        }
+        let forgetful = Forgetful::before(server.postgres_url().unwrap(), "INSERT INTO parts");
+        let database = Database::Postgres(forgetful.url().to_owned());
+        server.restart_with(|config| config.database = database).await;
+        ops.refresh().await;
+        let answer = ops.put_part(upload.file_id, 0, &upload.parts[0]).await;
+        assert!(forgetful.has_forgotten());
+        answer.fails(503, "unavailable");
+        // The client can't know, and sends it again; or not, because the part is listed.
+        let listed: PartDigests = ops.api.get(&routes::PARTS, &[&upload.file_id, &1]).await.json();
+        assert_eq!(listed.digests.0, part_digest(&upload.parts[0]).as_bytes());
+        ops.put_part(upload.file_id, 0, &upload.parts[0]).await.ok();
+        let request = ops.completion(&upload).await;
+        ops.complete(upload.file_id, &request).await.ok();
+        assert!(ops.download(upload.file_id, None).await.body == upload.ciphertext(), "{backend:?}");
+        ops.put_part(other.file_id, 0, &other.parts[0]).await.ok();
+        server.stop().await;
+    }
 }
