@@ -109,7 +109,8 @@ impl SignedIn {
         let directory = Directory::fetch(&inner.caller, &log).await?;
         let user_id = directory.resolve(&log, email)?;
         if user_id == inner.profile.user_id {
-            return Err(Error::invalid("this is your own address: words are compared between two people"));
+            return Err(Error::invalid("this is your own address: words are compared between two people")
+                .with_hint("Give the other person's address."));
         }
         let not_shown = || Error::internal("a resolved person is not in the directory");
         let other = log.active(user_id).ok_or_else(not_shown)?;

@@ -134,6 +134,7 @@ async fn expect_end<R: AsyncRead + Unpin>(source: &mut R) -> Result<()> {
 
 pub(crate) fn unreadable(error: &std::io::Error) -> Error {
     Error::new(ErrorKind::LocalFile, "source_unreadable", format!("can't read the file: {error}"))
+        .with_hint("Check the file, and the disk that it is on.")
 }
 
 fn source_changed(how: &str) -> Error {
@@ -255,6 +256,7 @@ pub(crate) fn write_failed(error: std::io::Error) -> Error {
         _ => format!("can't write: {error}"),
     };
     Error::new(ErrorKind::LocalFile, "write_failed", message)
+        .with_hint("Make room or name another place, then run the same command again.")
 }
 
 #[cfg(test)]

@@ -23,7 +23,10 @@ use sealpost_crypto::{
     withdraw::WithdrawError,
 };
 
-use crate::error::{Error, ErrorKind, ROTATED_HINT};
+use crate::{
+    error::{Error, ErrorKind, ROTATED_HINT},
+    signed_in::pending,
+};
 
 const PROVES_NOTHING: &str = "It proves nothing. Check the organisation's id, and ask for another copy.";
 
@@ -54,9 +57,7 @@ verification!(
     FoundingError,
     LogError,
     MakeReceiptError,
-    MetadataError,
     OpenShareError,
-    OpeningError,
     PairEntryError,
     PairError,
     PartError,
@@ -95,6 +96,30 @@ impl From<CodeError> for Error {
     }
 }
 
+impl From<MetadataError> for Error {
+    fn from(failure: MetadataError) -> Self {
+        match failure {
+            MetadataError::TooLong => {
+                Error::new(ErrorKind::InvalidInput, failure.code(), failure.to_string())
+                    .with_hint("Shorten the note, or rename the file.")
+            }
+            other => verification(&other, other.code()),
+        }
+    }
+}
+
+impl From<OpeningError> for Error {
+    fn from(failure: OpeningError) -> Self {
+        match failure {
+            OpeningError::NameTooLong => {
+                Error::new(ErrorKind::InvalidInput, failure.code(), failure.to_string())
+                    .with_hint("Give a shorter name.")
+            }
+            other => verification(&other, other.code()),
+        }
+    }
+}
+
 impl From<OfferError> for Error {
     fn from(failure: OfferError) -> Self {
         match failure {
@@ -127,17 +152,16 @@ impl From<ForkError> for Error {
 
 impl From<SignerError> for Error {
     fn from(failure: SignerError) -> Self {
-        let kind = match failure {
-            SignerError::NotOps => ErrorKind::Forbidden,
-            SignerError::Pending => ErrorKind::AccountPending,
-            SignerError::Ended => ErrorKind::AccountEnded,
-            SignerError::Rotated => {
-                return Error::new(ErrorKind::AccountRotated, failure.code(), failure.to_string())
-                    .with_hint(ROTATED_HINT);
+        let (kind, hint) = match failure {
+            SignerError::Pending => return pending(),
+            SignerError::NotOps => (ErrorKind::Forbidden, "Ask an Ops member of your organisation."),
+            SignerError::Ended => {
+                (ErrorKind::AccountEnded, "Ask an Ops member of the organisation, if that is a mistake.")
             }
+            SignerError::Rotated => (ErrorKind::AccountRotated, ROTATED_HINT),
             _ => return Error::verification(failure.code(), failure.to_string()),
         };
-        Error::new(kind, failure.code(), failure.to_string())
+        Error::new(kind, failure.code(), failure.to_string()).with_hint(hint)
     }
 }
 
@@ -150,7 +174,14 @@ impl From<EnvelopeError> for Error {
 impl From<VaultError> for Error {
     fn from(failure: VaultError) -> Self {
         match failure {
-            VaultError::TooLong => Error::new(ErrorKind::InvalidInput, "vault_full", failure.to_string()),
+            VaultError::TooLong => Error::new(
+                ErrorKind::InvalidInput,
+                "vault_full",
+                "this account can keep no more notes for itself",
+            )
+            .with_hint(
+                "Take queued shares back that are not wanted any more (`sealpost unshare`), then try again.",
+            ),
             VaultError::Unopenable => Error::verification("vault", failure.to_string()),
         }
     }
@@ -178,5 +209,6 @@ impl From<LoginFailed> for Error {
 impl From<PasswordError> for Error {
     fn from(failure: PasswordError) -> Self {
         Error::new(ErrorKind::InvalidInput, "password", failure.to_string())
+            .with_hint("Several unrelated words are easy to remember and hard to guess.")
     }
 }

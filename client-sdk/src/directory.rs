@@ -164,7 +164,7 @@ impl From<&VerifiedOpening> for Person {
 }
 
 fn pending(email: &EmailAddress) -> Error {
-    let message = format!("{email} was invited and has not been certified yet");
+    let message = format!("{email} was invited and has not been admitted yet");
     Error::new(ErrorKind::RecipientPending, "recipient_pending", message).with_hint(
         "They join with their invite code first; then any command of the Ops member who invited them admits them.",
     )
@@ -174,7 +174,7 @@ fn unknown(email: &EmailAddress) -> Error {
     Error::new(
         ErrorKind::RecipientUnknown,
         "recipient_unknown",
-        format!("nobody in the organisation is {email}"),
+        format!("nobody in the organisation has the address {email}"),
     )
     .with_hint("Check the address, or invite them: `sealpost invite EMAIL`.")
 }

@@ -195,8 +195,15 @@ impl Error {
         )
     }
 
+    /// The server did not answer as a server does.
+    pub(crate) fn unexpected(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Server, "unexpected_answer", message)
+            .with_hint("Try again; if it keeps happening, tell whoever runs the server.")
+    }
+
     pub(crate) fn internal(message: &str) -> Self {
         Self::new(ErrorKind::Server, "internal", message)
+            .with_hint("This is a fault of the program: tell whoever develops or runs it.")
     }
 }
 
@@ -265,8 +272,20 @@ fn default_hint(kind: ErrorKind) -> Option<String> {
         ErrorKind::AccountRotated => ROTATED_HINT,
         ErrorKind::InviteEnded | ErrorKind::InviteUnknown => "Ask your sender for a new invite.",
         ErrorKind::TooManyAttempts => "Wait a few minutes, then try again.",
-        ErrorKind::AccountPending => "Whoever invited you must be online once; then try again.",
-        ErrorKind::Server => "Try again; if it keeps happening, tell whoever runs the server.",
+        ErrorKind::AccountPending => "Whoever invited you has to use Sealpost once more; then try again.",
+        ErrorKind::AccountEnded => "Ask an Ops member of the organisation, if that is a mistake.",
+        ErrorKind::RecipientUnknown => "Check the address, or invite them: `sealpost invite EMAIL`.",
+        ErrorKind::RecipientPending => {
+            "They join with their invite code first; then any command of the Ops member who invited them admits them."
+        }
+        ErrorKind::Forbidden => "Ask an Ops member of your organisation.",
+        ErrorKind::SetupToken => "`sealpost serve` printed it at its first start.",
+        ErrorKind::Conflict => "Look at what is there now, then try again.",
+        ErrorKind::Server | ErrorKind::Network => {
+            "Try again; if it keeps happening, tell whoever runs the server."
+        }
+        ErrorKind::Version => "Upgrade the older of the two, client or server.",
+        ErrorKind::StorageFull => "Whoever runs the server must free or add disk space.",
         _ => return None,
     };
     Some(hint.to_owned())

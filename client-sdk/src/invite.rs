@@ -254,7 +254,8 @@ fn expiry(expires_in: Duration) -> Result<u64> {
         let days = MAX_INVITE_SECONDS / 86_400;
         return Err(Error::invalid(format!(
             "an invite can be open for at most {days} days, and not for none"
-        )));
+        ))
+        .with_hint("Give a time in between, such as 14d."));
     }
     Ok(now() + seconds)
 }

@@ -197,7 +197,7 @@ pub(crate) struct Remembered {
     pub name: Digest,
     pub look: Look,
     pub file_id: FileId,
-    /// Of content and note, if it was uploaded by [`crate::SignedIn::deliver`].
+    /// Of content and note, if it was uploaded or found by [`crate::SignedIn::deliver`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Digest>,
     /// The upload of many that it belongs to, while that has not ended well: to be given again.
@@ -212,7 +212,7 @@ pub enum Before {
     Nothing,
     /// The same content with the same note, as this file.
     Same(FileId),
-    /// Other content, another note, or by a plain upload: this file.
+    /// Other content or another note, as this file.
     Other(FileId),
 }
 
@@ -243,6 +243,11 @@ impl Known {
     /// Whether it is known of the last upload from this path what it was of.
     pub(crate) fn has_fingerprint(&self, name: JournalName) -> bool {
         self.0.get(&name.0).is_some_and(|file| file.fingerprint.is_some())
+    }
+
+    /// What was uploaded from this path, looks unchanged since, and whose content has no fingerprint.
+    pub(crate) fn unproved(&self, name: JournalName, look: &Look) -> Option<&Remembered> {
+        self.unchanged(name, look).filter(|file| file.fingerprint.is_none())
     }
 
     /// The file that was last uploaded from this path.

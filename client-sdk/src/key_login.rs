@@ -92,7 +92,8 @@ impl Anonymous {
     ) -> Result<KeySignIn> {
         let KeySession { session, account, credential } = authenticate(&self.server, org_id, &seed).await?;
         if email.is_some_and(|email| session.account.email != email.as_str()) {
-            return Err(Error::invalid("this key belongs to another address"));
+            return Err(Error::invalid("this key belongs to another address")
+                .with_hint("Leave the address out, or take the recovery kit of that address."));
         }
         let email: EmailAddress = session.account.email.parse()?;
         let opening = session.account.opening.clone();

@@ -135,7 +135,7 @@ fn is_decided(error: &Error) -> bool {
 }
 
 fn undecided() -> Error {
-    Error::new(ErrorKind::Server, "unexpected_answer", "the server did not say whether it shared")
+    Error::unexpected("the server did not say whether it shared")
 }
 
 fn blob(key: &PairKey) -> String {

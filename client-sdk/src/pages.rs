@@ -3,7 +3,7 @@
 
 use sealpost_api::{limits::MAX_PAGE, paging::Page};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// Most pages that are fetched of one list: a million entries.
 const MAX_PAGES: usize = 1_000;
@@ -11,7 +11,7 @@ const MAX_PAGES: usize = 1_000;
 /// Every entry of a list. `fetch` asks for the page of [`MAX_PAGE`] entries at a cursor.
 ///
 /// # Errors
-/// [`ErrorKind::Server`] if a page is longer than was asked for, or the list never ends.
+/// [`crate::ErrorKind::Server`] if a page is longer than was asked for, or the list never ends.
 pub(crate) async fn all<T, F>(fetch: impl Fn(Option<String>) -> F) -> Result<Vec<T>>
 where
     F: Future<Output = Result<Page<T>>>,
@@ -29,7 +29,7 @@ where
         }
         cursor = page.next_cursor;
     }
-    Err(Error::new(ErrorKind::Server, "unexpected_answer", "the server sends a list that has no end"))
+    Err(Error::unexpected("the server sends a list that has no end"))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The history of shares and unshares between two people (protocol §4, §5): synced, verified, pinned. A record
 //! that the server leaves out leaves a gap; a share that was ended can't come back.
 
-use std::collections::{HashMap, HashSet, hash_map::Entry};
+use std::collections::{BTreeSet, HashMap, HashSet, hash_map::Entry};
 
 use sealpost_api::{
     file::{Direction, PairPage, PairQuery},
@@ -101,6 +101,30 @@ impl Inner {
         }
     }
 
+    /// The newest log, and the verified histories of what we shared with these people.
+    pub(crate) async fn newest_sent_pairs(
+        &self,
+        recipients: &BTreeSet<UserId>,
+    ) -> Result<(OwnedRwLockReadGuard<Log>, Vec<PairState>)> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let log = self.ops_log().await?;
+            match self.sent_pairs(&log, recipients).await {
+                Err(error) if log_sync::is_behind(&error) && tries < SYNCS => {}
+                outcome => return Ok((log, outcome?)),
+            }
+        }
+    }
+
+    async fn sent_pairs(&self, log: &Log, recipients: &BTreeSet<UserId>) -> Result<Vec<PairState>> {
+        let mut pairs = Vec::with_capacity(recipients.len());
+        for recipient in recipients {
+            pairs.push(self.sent_pair(log, *recipient).await?);
+        }
+        Ok(pairs)
+    }
+
     /// The verified records that lead from one state of a pair to a later one that is known.
     pub(crate) async fn pair_between(
         &self,
@@ -134,11 +158,6 @@ impl Inner {
     /// nothing must be in force there that only rotated keys of ours vouch for.
     pub(crate) fn to_sign(pair: PairState) -> Result<PairState> {
         if pair.uncounted_live().next().is_none() { Ok(pair) } else { Err(StandingError::Rotated.into()) }
-    }
-
-    /// [`Inner::sent_pair`], to sign the next share in it.
-    pub(crate) async fn pair_to_sign(&self, log: &Log, recipient: UserId) -> Result<PairState> {
-        Self::to_sign(self.sent_pair(log, recipient).await?)
     }
 
     /// With whom our own history begins, by the vault and by this device; ourselves too.

@@ -222,6 +222,7 @@ pub(crate) fn queued_share(key: &QueueKey, grant: &QueuedGrant) -> QueuedShare {
 
 fn decided() -> Error {
     Error::new(ErrorKind::Conflict, CANCELLED, "the recipient's account has changed meanwhile")
+        .with_hint("Nothing was shared. Look whose account it is (`sealpost contacts`), then share again.")
 }
 
 /// What our own records say. The server's answers are of other kinds, whatever code they have.

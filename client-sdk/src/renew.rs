@@ -28,11 +28,14 @@ use crate::{
     pairs::Pairs,
     server::Call,
     session::now,
-    share::{ATTEMPTS, Terms, too_many_conflicts},
+    share::{OTHERS_SHARE, Terms},
     signed_in::{Inner, SignedIn},
 };
 
 const SHARE_CHANGED: &str = "share_changed";
+/// How often a share is looked at again because another device of ours, or a download, was first.
+const ATTEMPTS: u32 = 16;
+
 /// Files asked for at one time.
 const PAGE: u32 = 50;
 
@@ -294,4 +297,8 @@ fn left(context: &ShareContext, downloads: u64) -> Option<Terms> {
     let downloads = limit.map(|limit| limit.saturating_sub(downloads));
     let over = downloads == Some(0) || expires_at.is_some_and(|time| time <= now());
     (!over).then_some(Terms { expires_at, downloads })
+}
+
+fn too_many_conflicts() -> Error {
+    Error::new(ErrorKind::Conflict, "pair_conflict", OTHERS_SHARE).with_hint("Run the same command again.")
 }

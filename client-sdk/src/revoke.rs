@@ -143,7 +143,8 @@ impl Inner {
 fn check(log: &Log, member: &Member) -> Result<()> {
     if member.ended.is_some_and(|ended| ended.reason == RevokeReason::Compromised) {
         let message = "this membership was ended already, because the keys may be in other hands";
-        return Err(Error::new(ErrorKind::Conflict, "already_revoked", message));
+        return Err(Error::new(ErrorKind::Conflict, "already_revoked", message)
+            .with_hint("There is nothing left to be ended."));
     }
     let is_other_ops = |other: &Member| other.user_id != member.user_id && log.is_active_ops(other.user_id);
     if log.is_active_ops(member.user_id) && !log.members().any(is_other_ops) {

@@ -168,7 +168,7 @@ impl Server {
             let request = self.request(call, auth)?.header(RANGE, format!("bytes={start}-{last}"));
             let response = self.send(request).await?;
             if response.status() != PARTIAL_CONTENT {
-                return Err(unexpected("the server did not answer the range that was asked for"));
+                return Err(Error::unexpected("the server did not answer the range that was asked for"));
             }
             read_exactly(response, length).await
         })
@@ -232,7 +232,7 @@ fn query_string(query: &impl Serialize) -> Result<String> {
 async fn parse<T: DeserializeOwned>(response: Response) -> Result<T> {
     let bytes = read_bounded(response, MAX_JSON_ANSWER).await?;
     serde_json::from_slice(&bytes).map_err(|_| {
-        unexpected("the server's answer is not what this version understands")
+        Error::unexpected("the server's answer is not what this version understands")
             .with_hint("A proxy in between may have answered, or the server is of another version.")
     })
 }
@@ -241,7 +241,7 @@ async fn read_bounded(mut response: Response, limit: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.next_piece().await? {
         if bytes.len() + chunk.len() > limit {
-            return Err(unexpected("the server's answer is larger than any answer may be"));
+            return Err(Error::unexpected("the server's answer is larger than any answer may be"));
         }
         bytes.extend_from_slice(&chunk);
     }
@@ -252,18 +252,15 @@ async fn read_exactly(mut response: Response, length: usize) -> Result<Vec<u8>> 
     let mut bytes = Vec::with_capacity(length);
     while let Some(chunk) = response.next_piece().await? {
         if bytes.len() + chunk.len() > length {
-            return Err(unexpected("the server sent more than was asked for"));
+            return Err(Error::unexpected("the server sent more than was asked for"));
         }
         bytes.extend_from_slice(&chunk);
     }
     if bytes.len() < length {
-        return Err(Error::new(ErrorKind::Network, "network", "the server sent less than was asked for"));
+        return Err(Error::new(ErrorKind::Network, "network", "the server sent less than was asked for")
+            .with_hint("Run the same command again."));
     }
     Ok(bytes)
-}
-
-fn unexpected(message: &str) -> Error {
-    Error::new(ErrorKind::Server, "unexpected_answer", message)
 }
 
 async fn problem(response: Response) -> Error {
@@ -281,10 +278,9 @@ async fn problem(response: Response) -> Error {
             Error::new(ErrorKind::Server, "bad_gateway", format!("the server is not available ({status})"))
                 .with_hint("Try again in a while; if it keeps happening, tell whoever runs the server.")
         }
-        300..400 => {
-            unexpected("the server sends requests elsewhere").with_hint("Give the server's own address.")
-        }
-        _ => unexpected(&format!("the server answered {status} without saying why"))
+        300..400 => Error::unexpected("the server sends requests elsewhere")
+            .with_hint("Give the server's own address."),
+        _ => Error::unexpected(&format!("the server answered {status} without saying why"))
             .with_hint("Check that this is the address of a Sealpost server."),
     }
 }

@@ -27,9 +27,6 @@ use crate::{
     signed_in::{Inner, SignedIn},
 };
 
-/// How often a record is signed for the next place after another of ours got in first.
-pub(crate) const ATTEMPTS: u32 = 16;
-
 /// How long and how often a share may be used. The server enforces it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Terms {
@@ -160,7 +157,8 @@ impl Inner {
     pub(crate) fn recipient(&self, log: &Log, directory: &Directory, email: &EmailAddress) -> Result<UserId> {
         let recipient = directory.resolve(log, email)?;
         if recipient == self.profile.user_id {
-            return Err(Error::invalid(format!("{email} is your own address: the file is yours already")));
+            let message = format!("{email} is your own address: the file is yours already");
+            return Err(Error::invalid(message).with_hint("Name somebody else."));
         }
         Ok(recipient)
     }
@@ -278,10 +276,12 @@ pub(crate) fn not_ours() -> Error {
 
 pub(crate) fn check_terms(terms: &Terms) -> Result<()> {
     if terms.expires_at.is_some_and(|time| time <= now()) {
-        return Err(Error::invalid("the share would expire before it begins"));
+        return Err(Error::invalid("the share would expire before it begins")
+            .with_hint("Give a later time, or none for a share that does not expire."));
     }
     if terms.downloads.is_some_and(|limit| limit == 0 || limit > MAX_DOWNLOAD_LIMIT) {
-        return Err(Error::invalid(format!("a share allows 1 to {MAX_DOWNLOAD_LIMIT} downloads")));
+        return Err(Error::invalid(format!("a share allows 1 to {MAX_DOWNLOAD_LIMIT} downloads"))
+            .with_hint("Give a number in between, or none for any number of downloads."));
     }
     Ok(())
 }
@@ -294,15 +294,12 @@ pub(crate) fn unproven() -> Error {
     )
 }
 
-pub(crate) fn too_many_conflicts() -> Error {
-    Error::new(ErrorKind::Conflict, "pair_conflict", OTHERS_SHARE).with_hint("Run the same command again.")
-}
-
 /// Code of a share that the owner has decided against on another device, or whose recipient has changed.
 pub(crate) const CANCELLED: &str = "share_cancelled";
 /// Why a race for a place in a pair was lost too often.
 pub(crate) const OTHERS_SHARE: &str = "other devices keep sharing with the same person";
-fn cancelled() -> Error {
+
+pub(crate) fn cancelled() -> Error {
     let message = "another device of yours ended the share of this file at the same moment";
     Error::new(ErrorKind::Conflict, CANCELLED, message)
         .with_hint("Nothing was shared. If it is still wanted, run the same command again.")

@@ -318,7 +318,7 @@ fn is_over(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::NotSignedIn | ErrorKind::AccountRotated)
 }
 
-fn pending() -> Error {
-    Error::new(ErrorKind::AccountPending, "account_pending", "your account has not been certified yet")
-        .with_hint("Whoever invited you must use Sealpost once more; then run the same command again.")
+pub(crate) fn pending() -> Error {
+    Error::new(ErrorKind::AccountPending, "account_pending", "your account has not been admitted yet")
+        .with_hint("Whoever invited you has to use Sealpost once more; then run the same command again.")
 }

@@ -203,6 +203,7 @@ fn failed(destination: &Path, error: &io::Error) -> Error {
         "destination_unwritable",
         format!("can't write {}: {why}", destination.display()),
     )
+    .with_hint("Name another place with -o, or mend this one, then run the same command again.")
 }
 
 #[cfg(test)]

@@ -78,14 +78,21 @@ fn check_kind(path: &Path, metadata: &Metadata) -> Result<()> {
         _ if metadata.is_dir() => "a folder",
         _ => "not a regular file",
     };
-    Err(Error::new(ErrorKind::LocalFile, "not_a_file", format!("{} is {what}", path.display())))
+    Err(Error::new(ErrorKind::LocalFile, "not_a_file", format!("{} is {what}", path.display()))
+        .with_hint("Name a regular file."))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    let path = path.display();
     let message = match error.kind() {
-        std::io::ErrorKind::NotFound => format!("{} does not exist", path.display()),
-        std::io::ErrorKind::PermissionDenied => format!("no permission to read {}", path.display()),
-        _ => format!("can't read {}: {error}", path.display()),
+        std::io::ErrorKind::NotFound => format!("{path} does not exist"),
+        std::io::ErrorKind::PermissionDenied => format!("no permission to read {path}"),
+        _ => format!("can't read {path}: {error}"),
     };
-    Error::new(ErrorKind::LocalFile, "source_unreadable", message)
+    let hint = match error.kind() {
+        std::io::ErrorKind::NotFound => "Check the path; relative ones begin at the current folder.",
+        std::io::ErrorKind::PermissionDenied => "Check who owns it and its permissions.",
+        _ => "Check the disk that it is on.",
+    };
+    Error::new(ErrorKind::LocalFile, "source_unreadable", message).with_hint(hint)
 }

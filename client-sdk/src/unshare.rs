@@ -36,7 +36,8 @@ impl SignedIn {
             outcome => outcome?,
         };
         if user_id == inner.profile.user_id {
-            return Err(Error::invalid("a file's owner always has access to it"));
+            return Err(Error::invalid("a file's owner always has access to it")
+                .with_hint("To end it for everybody, delete the file: `sealpost rm FILE_ID`."));
         }
         drop(log);
         let _guard = inner.signing().await?;
@@ -79,4 +80,5 @@ impl Inner {
 fn not_shared(email: &EmailAddress) -> Error {
     let message = format!("the file is not shared with {email}");
     Error::new(ErrorKind::NotFound, NOT_SHARED, message)
+        .with_hint("`sealpost info FILE_ID` shows with whom it is shared.")
 }

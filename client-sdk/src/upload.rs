@@ -1,6 +1,7 @@
 //! Uploading: a fresh key, sealed parts, then one record that makes the file exist (protocol §7).
 
 mod complete;
+mod known;
 mod resume;
 mod whole;
 
@@ -21,6 +22,7 @@ use sealpost_crypto::{
 };
 use tokio::io::AsyncRead;
 
+pub(crate) use known::Found;
 pub use resume::Again;
 pub(crate) use resume::uploaded_before;
 #[cfg(test)]

@@ -163,7 +163,9 @@ impl Vaulted {
                     return self.note_version(access.device);
                 }
                 Err(error) if error.kind() == ErrorKind::Conflict => {
-                    races.lost("vault_conflict", "other devices keep changing the vault").await?;
+                    races
+                        .lost("vault_conflict", "other devices of yours keep saving at the same time")
+                        .await?;
                     self.refresh(access).await?;
                 }
                 Err(error) => return Err(error),

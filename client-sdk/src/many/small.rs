@@ -151,9 +151,10 @@ impl Inner {
                 _ => Ok(Found::New { before: Before::Nothing, fingerprint: None }),
             };
         }
-        Ok(match self.find_before(known, path, &file.note).await? {
-            (before @ Before::Same(file_id), _) => there(file_id, what, before),
-            (before, fingerprint) => Found::New { before, fingerprint: Some(fingerprint) },
+        let upload::Found { before, fingerprint, .. } = self.find_before(known, path, &file.note).await?;
+        Ok(match before {
+            Before::Same(file_id) => there(file_id, what, before),
+            _ => Found::New { before, fingerprint: Some(fingerprint) },
         })
     }
 

@@ -203,7 +203,8 @@ impl SealedStore {
                 ErrorKind::State,
                 "keyring_forgets",
                 "the keyring does not keep what it is given",
-            ));
+            )
+            .with_hint("Sign in with `--keyring off`: the keys go to a file that only you can read."));
         }
         Ok(key)
     }

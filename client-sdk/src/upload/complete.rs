@@ -19,14 +19,15 @@ use sealpost_crypto::{
 
 use super::Fresh;
 use crate::{
-    error::{Error, ErrorKind, Result},
+    contention::Contention,
+    error::{Error, Result},
     server::Call,
     session::now,
     signed_in::Inner,
 };
 
-/// How often the self share is signed anew after another of our uploads got in first.
-const ATTEMPTS: u32 = 16;
+/// Why a race for a place among the owner's own shares was lost too often.
+pub(super) const OTHERS_UPLOAD: &str = "your other uploads keep getting in first";
 
 impl Inner {
     /// Signs manifest and self share, and makes the file exist. When another of our uploads took the place of
@@ -35,9 +36,10 @@ impl Inner {
         let manifest = self.sign_manifest(&*self.ops_log().await?, fresh, digests, &metadata)?;
         let me = self.profile.user_id;
         let _guard = self.signing().await?;
-        for _ in 0..ATTEMPTS {
-            let log = self.ops_log().await?;
-            let mut pair = self.pair_to_sign(&log, me).await?;
+        let mut races = Contention::default();
+        loop {
+            let (log, pair) = self.newest_sent_pair(&|_| Ok(me)).await?;
+            let mut pair = Self::to_sign(pair)?;
             let (share, entry) = self.share_with_self(&log, fresh, &manifest, &pair)?;
             let complete =
                 CompleteFile { manifest: manifest.raw().clone(), metadata: Base64(metadata.clone()), share };
@@ -50,12 +52,11 @@ impl Inner {
                     self.pin_pair(&PairKey { sender: me, recipient: me }, &pair).await?;
                     return self.flush(&log).await;
                 }
-                Err(error) if error.code() == "pair_conflict" => {}
+                Err(error) if error.code() == "pair_conflict" => drop(log),
                 Err(error) => return Err(error),
             }
+            races.lost("pair_conflict", OTHERS_UPLOAD).await?;
         }
-        Err(Error::new(ErrorKind::Conflict, "pair_conflict", "your other uploads keep getting in first")
-            .with_hint("Run the same command again."))
     }
 
     pub(super) fn sign_manifest(

@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, path::Path, sync::Mutex, sync::PoisonError};
 use futures_util::FutureExt;
 use sealpost_api::file::FileState;
 use sealpost_crypto::{
-    account::Account,
     id::{Digest, FileId},
     size::Layout,
 };
@@ -119,41 +118,13 @@ impl Inner {
         let mut file = OnDisk::open(path, note).await?;
         drop(self.ops_log().await?);
         let _guard = file.name.lock(&self.device).await?;
-        let (before, fingerprint) = self.find_before(&Known::load(&self.device)?, path, note).await?;
-        match before {
-            Before::Same(file_id) => Ok((Before::Same(file_id), file_id)),
-            before => {
-                file.fingerprint = Some(fingerprint);
-                Ok((before, self.upload_on_disk(file, report).await?.file_id))
-            }
+        let known = Known::load(&self.device)?;
+        let found = self.find_before(&known, path, note).await?;
+        if let Before::Same(file_id) = found.before {
+            return Ok((found.before, file_id));
         }
-    }
-
-    /// What [`Inner::upload_once`] would find; sends nothing.
-    pub(crate) async fn uploaded_before(&self, path: &Path, note: &str) -> Result<Before> {
-        Ok(self.find_before(&Known::load(&self.device)?, path, note).await?.0)
-    }
-
-    /// What was uploaded from this path before, and by what this content with this note is known again. What was
-    /// remembered before a rotation is known by the keys of that time.
-    pub(crate) async fn find_before(
-        &self,
-        known: &Known,
-        path: &Path,
-        note: &str,
-    ) -> Result<(Before, Digest)> {
-        let name = JournalName::of(path);
-        let fingerprint = fingerprint_by(path, note, &self.account).await?;
-        let before = known.before(name, fingerprint);
-        if matches!(before, Before::Other(_)) && known.has_fingerprint(name) {
-            for keys in self.all_earlier_keys().await? {
-                let earlier = fingerprint_by(path, note, &keys).await?;
-                if let same @ Before::Same(_) = known.before(name, earlier) {
-                    return Ok((same, fingerprint));
-                }
-            }
-        }
-        Ok((before, fingerprint))
+        file.fingerprint = Some(found.fingerprint);
+        Ok((found.before, self.upload_on_disk(file, report).await?.file_id))
     }
 
     /// Called under the lock of the file's name.
@@ -291,10 +262,6 @@ impl Inner {
     }
 }
 
-async fn fingerprint_by(path: &Path, note: &str, account: &Account) -> Result<Digest> {
-    content::fingerprint(Source::open(path).await?.file, note, &account.keys().vault).await
-}
-
 /// It is there already, and was not to be uploaded a second time.
 pub(crate) fn uploaded_before(path: &Path, file_id: FileId) -> Error {
     let message = format!("{} was uploaded before, as {file_id}, and has not changed since", path.display());
@@ -305,4 +272,5 @@ pub(crate) fn uploaded_before(path: &Path, file_id: FileId) -> Error {
 
 pub(super) fn changed() -> Error {
     Error::new(ErrorKind::SourceChanged, "source_changed", "the file has changed since it was first sent")
+        .with_hint("Run the same command again: it is uploaded as a new file.")
 }

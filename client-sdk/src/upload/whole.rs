@@ -27,14 +27,14 @@ use sealpost_crypto::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{FIRST_VERSION, Fresh, resume::changed};
+use super::{FIRST_VERSION, Fresh, complete::OTHERS_UPLOAD, resume::changed};
 use crate::{
     content::{self, SealedPart},
+    contention::Contention,
     device::Device,
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
     journal::{JournalName, Look},
     server::Call,
-    share::{ATTEMPTS, too_many_conflicts},
     signed_in::Inner,
     source::{NewFile, Source},
     store::StoreGuard,
@@ -214,14 +214,15 @@ impl Inner {
     ) -> Result<Vec<Result<VerifiedManifest>>> {
         let mut slots: Vec<Slot> = files.iter().map(|_| Slot::Open(None)).collect();
         let _guard = self.signing().await?;
-        for _ in 0..ATTEMPTS {
-            if self.create_open(batch, files, &mut slots).await? {
-                break;
-            }
+        let mut races = Contention::default();
+        let mut given_up = Ok(());
+        while given_up.is_ok() && !self.create_open(batch, files, &mut slots).await? {
+            given_up = races.lost("pair_conflict", OTHERS_UPLOAD).await;
         }
+        let undecided = given_up.err().unwrap_or_else(|| Error::internal("a file was not decided"));
         let outcome = |slot| match slot {
             Slot::Decided(outcome) => outcome,
-            Slot::Open(_) => Err(too_many_conflicts()),
+            Slot::Open(_) => Err(undecided.clone()),
         };
         Ok(slots.into_iter().map(outcome).collect())
     }
@@ -229,8 +230,8 @@ impl Inner {
     /// One request for all that is open; whether everything is settled.
     async fn create_open(&self, batch: &mut Batch, files: &[&Whole], slots: &mut [Slot]) -> Result<bool> {
         let me = self.profile.user_id;
-        let log = self.ops_log().await?;
-        let mut pair = self.pair_to_sign(&log, me).await?;
+        let (log, pair) = self.newest_sent_pair(&|_| Ok(me)).await?;
+        let mut pair = Self::to_sign(pair)?;
         self.sign_open(&log, &mut pair, files, slots)?;
         let mut request = CreateFiles { files: Vec::new() };
         for (file, slot) in files.iter().zip(slots.iter()) {
@@ -297,8 +298,7 @@ fn continues(log: &Log, pair: &mut PairState, share: &SealedShare) -> bool {
 fn decide(slots: &mut [Slot], request: &CreateFiles, answer: FileResults) -> Result<bool> {
     let asked = request.files.iter().map(|file| file.file_id);
     if !answer.results.iter().map(|result| result.file_id).eq(asked) {
-        let message = "the server did not say what became of each file";
-        return Err(Error::new(ErrorKind::Server, "unexpected_answer", message));
+        return Err(Error::unexpected("the server did not say what became of each file"));
     }
     let open = slots.iter_mut().filter(|slot| matches!(slot, Slot::Open(_)));
     let mut accepted = true;

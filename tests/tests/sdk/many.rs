@@ -1,10 +1,12 @@
 //! Many files at once: few requests, everything once, whatever comes between.
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Mutex};
 
-use sealpost_api::routes;
+use futures_util::{FutureExt, future::BoxFuture};
+use sealpost_api::routes::{self, Route};
 use sealpost_client::{
-    Again, Before, Delivered, Delivery, DeliveryStatus, EmailAddress, Error, OwnFile, Sent, SignedIn, Terms,
+    Again, Before, Delivered, Delivery, DeliveryStatus, EmailAddress, Error, OwnFile, QueueEnd, Sent,
+    ShareStatus, SignedIn, Terms,
 };
 use sealpost_tests::{
     TestServer,
@@ -160,6 +162,85 @@ on_every_backend! {
         let expected: Vec<bool> = (0..2 * FILES).map(|at| at / 2 == 3).collect();
         assert_eq!(statuses(&anew), expected);
     }
+
+    async fn a_share_that_another_device_ends_at_this_moment_is_not_made(server: TestServer) {
+        let (proxy, ops, clients) = world(&server, 1).await;
+        let mut files = files(&server, 3, &[]);
+        let first = deliver(&ops.me, &files).await;
+        let ids: Vec<_> = first.iter().map(|file| file.as_ref().unwrap().file_id.unwrap()).collect();
+        files.iter_mut().for_each(|file| file.recipients = vec![(clients[0].email.clone(), Terms::default())]);
+        let (laptop, email) = (ops.other_device(&server.url()).await, clients[0].email.clone());
+        // Between the look at what there is and the request that shares.
+        meanwhile(&proxy, routes::SHARE_FILES, async move {
+            for file in &ids[..2] {
+                let shared = laptop.me.share(*file, std::slice::from_ref(&email), Terms::default()).await;
+                shared.unwrap()[0].result.as_ref().unwrap();
+            }
+            laptop.me.unshare(ids[0], &email).await.unwrap();
+        }.boxed());
+        let done = deliver(&ops.me, &files).await;
+        let results: Vec<_> = done.iter().map(|done| &done.as_ref().unwrap().recipients[0].result).collect();
+        let cancelled = results[0].as_ref().unwrap_err();
+        assert_eq!(cancelled.code(), "share_cancelled");
+        assert!(cancelled.hint().is_some_and(|hint| hint.contains("Nothing was shared")), "{cancelled:?}");
+        assert!(matches!(results[1], Ok(DeliveryStatus::Already(_))), "{results:?}");
+        assert!(matches!(results[2], Ok(DeliveryStatus::Shared)), "{results:?}");
+        // A race that was lost, then a share that is there already, which leaves a gap before the last one.
+        assert_eq!(proxy.seen_of(routes::SHARE_FILES).len(), 3);
+        assert_eq!(clients[0].me.shared(None).await.unwrap().items.len(), 2);
+    }
+
+    async fn who_has_not_joined_waits_for_all_files_at_once(server: TestServer) {
+        let (proxy, ops, clients) = world(&server, 1).await;
+        let (email, terms) = ("late@example.com", Terms { expires_at: None, downloads: Some(2) });
+        let code = ops.invite(email).await;
+        let mut files = files(&server, FILES, &clients);
+        files.iter_mut().for_each(|file| file.recipients.push((sdk::address(email), terms)));
+        // The vault can't be written: who has joined gets the files, who has not is told of and not forgotten.
+        proxy.requests(routes::PUT_VAULT, |asked| asked.path = "/nowhere".into());
+        let (shared, queued) = statuses(&upload(&ops.me, &files, Again::Refuse).await);
+        assert_eq!((shared, queued), (FILES, 0));
+        proxy.repent();
+        proxy.forget();
+        assert_eq!(statuses(&upload(&ops.me, &files, Again::Refuse).await), (FILES, FILES));
+        assert!(proxy.seen_of(routes::CREATE_FILES).is_empty(), "uploaded twice");
+        let changes = proxy.seen_of(routes::PUT_VAULT).len();
+        assert!(changes <= 3, "the vault was written {changes} times");
+        let waiting = |own: &[OwnFile]| own.iter().map(|file| file.queued.len()).sum::<usize>();
+        assert_eq!(waiting(&own(&ops.me).await), FILES);
+
+        // A list that names them again changes nothing.
+        let delivered = deliver(&ops.me, &files).await;
+        let again = delivered.iter().map(|done| done.as_ref().unwrap().recipients[1].result.as_ref().unwrap());
+        assert!(again.into_iter().all(|status| *status == DeliveryStatus::Queued));
+        assert_eq!(waiting(&own(&ops.me).await), FILES);
+
+        let late = sdk::join(&server.url(), email, code).await;
+        ops.me.certify_accepted().await.unwrap();
+        let settled = ops.me.complete_queued().await.unwrap();
+        assert!(settled.len() == FILES && settled.iter().all(|one| one.end == QueueEnd::Shared), "{settled:?}");
+        let received = late.me.shared(None).await.unwrap().items;
+        assert_eq!(received.len(), FILES);
+        assert!(received.iter().all(|file| file.limit == Some(2)), "on other terms");
+    }
+}
+
+/// How many shares were made, and how many wait.
+fn statuses(sent: &[Result<Sent, Error>]) -> (usize, usize) {
+    let all = sent.iter().flat_map(|sent| &sent.as_ref().unwrap().shares);
+    let all: Vec<_> = all.filter_map(|share| share.result.as_ref().ok()).collect();
+    let shared = all.iter().filter(|status| matches!(status, ShareStatus::Shared(_))).count();
+    (shared, all.len() - shared)
+}
+
+/// Does `what` when the next request to `route` is on its way.
+fn meanwhile(proxy: &Adversary, route: Route, what: BoxFuture<'static, ()>) {
+    let what = Mutex::new(Some(what));
+    proxy.requests(route, move |_| {
+        if let Some(what) = what.lock().unwrap().take() {
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(what));
+        }
+    });
 }
 
 /// An Ops member behind a proxy, and clients.
