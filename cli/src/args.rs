@@ -27,7 +27,7 @@ pub use file::{
 pub use member::{ContactsArgs, LeftArgs, ReasonArg, RevokeArgs, ServiceArgs, WithdrawArgs};
 pub use person::{ConfirmArgs, ReshareArgs, VerifyArgs};
 pub use serve::{BlobsArg, DatabaseArg, ServeArgs};
-pub use shell::{CompletionsArgs, ManArgs};
+pub use shell::{CompletionsArgs, ManArgs, ReferenceArgs};
 pub use watch::WatchArgs;
 
 const EXIT_CODES: &str = "\
@@ -164,9 +164,9 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page, or write one for each command
     Man(ManArgs),
-    /// Print docs/cli.md
+    /// Print docs/cli.md, or docs/cli.schema.json
     #[command(hide = true)]
-    Reference,
+    Reference(ReferenceArgs),
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub fn run(cli: Cli, printer: Printer) -> Outcome {
         Command::Man(args) => man::run(&args, &printer),
         // Nor does evidence: it is checked by people who have none.
         Command::VerifyEvidence(args) => verify_evidence::run(&args, &printer),
-        Command::Reference => reference::run(&printer),
+        Command::Reference(args) => reference::run(&args, &printer),
         command => with_home(Cli { command, ..cli }, printer),
     }
 }
@@ -67,6 +67,7 @@ fn with_home(cli: Cli, printer: Printer) -> Outcome {
     let context = Context::new(&cli.global, printer)?;
     let runtime = Runtime::new().map_err(|error| {
         Failure::new(Exit::LocalFile, "runtime", format!("can't start the runtime: {error}"))
+            .hint("The system has no room for another program: end some, then try again.")
     })?;
     let outcome = runtime.block_on(dispatch(cli.command, &context));
     // A prompt may still wait for a line that nobody will type.
@@ -120,6 +121,6 @@ async fn client(command: Command, context: &Context) -> Outcome {
         | Command::Completions(_)
         | Command::Man(_)
         | Command::VerifyEvidence(_)
-        | Command::Reference => Ok(()),
+        | Command::Reference(_) => Ok(()),
     }
 }

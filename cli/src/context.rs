@@ -66,7 +66,8 @@ impl Context {
         let text = typed.ok_or_else(|| {
             Failure::usage("no e-mail address was given").hint("Add --email ADDRESS, or set SEALPOST_EMAIL.")
         })?;
-        text.parse::<EmailAddress>().map_err(|error| Failure::usage(error.to_string()))
+        text.parse::<EmailAddress>()
+            .map_err(|error| Failure::usage(error.to_string()).hint("Give an address like name@example.org."))
     }
 
     /// The server's address: `given` (in an invite link), else as flag, environment or file say.

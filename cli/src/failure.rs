@@ -40,6 +40,7 @@ impl Failure {
     /// Part of the contract that a later version brings.
     pub fn later(what: &str) -> Self {
         Self::new(Exit::Usage, "unsupported", format!("{what} comes with a later version of Sealpost"))
+            .hint("Leave it out for now.")
     }
 
     /// A local file or folder can't be used for `doing` ("read", "write", …).
@@ -57,6 +58,7 @@ impl Failure {
     /// Ended by Ctrl-C.
     pub fn interrupted() -> Self {
         Self::new(Exit::Interrupted, "interrupted", "interrupted")
+            .hint("The same command goes on where this one ended.")
     }
 
     /// Ends with `exit` and says nothing more.
@@ -64,10 +66,12 @@ impl Failure {
         Self { silent: true, ..Self::new(exit, "reported", "reported before") }
     }
 
-    /// Names the file or person that it is about.
+    /// Names the file or person that it is about, unless it does so by itself.
     #[must_use]
     pub fn about(mut self, item: &str) -> Self {
-        self.message = format!("{item}: {}", self.message);
+        if !self.message.contains(item) {
+            self.message = format!("{item}: {}", self.message);
+        }
         self
     }
 

@@ -1,17 +1,19 @@
 //! Renders failures, in one place: `error: …` and `hint: …` on standard error, and the same as JSON for scripts.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{failure::Failure, text};
 
 /// What `--json` adds on standard error: `{"error":{"code","message","hint","proof"}}`, one line.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ErrorDocument<'a> {
+    /// Why the command failed.
     error: ErrorBody<'a>,
 }
 
 /// An error inside JSON output: of the whole command, or of one recipient or file of it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ErrorBody<'a> {
     /// Stable name.
     pub code: &'a str,

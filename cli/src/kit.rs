@@ -111,6 +111,7 @@ fn from_json(text: &str) -> Outcome<KitText> {
         .or_else(|_| serde_json::from_str::<JsonKit>(text));
     let kit = kit.map_err(|_| {
         Failure::usage("the recovery kit is JSON, and not the JSON that `init` and `join` print")
+            .hint("Take the member recovery_kit of what they printed, or the kit as it was shown.")
     })?;
     Ok(KitText {
         words: kit.words.into(),

@@ -162,6 +162,7 @@ impl List<'_> {
 fn to_json(data: &impl Serialize) -> Outcome<String> {
     let json = serde_json::to_string(data).map_err(|error| {
         Failure::new(Exit::Network, "internal", format!("the result can't be written as JSON: {error}"))
+            .hint("This is a fault of the program: report it.")
     })?;
     Ok(text::safe_json(&json))
 }
@@ -176,4 +177,5 @@ fn stdout_failure(error: &io::Error) -> Failure {
         return Failure::silent(Exit::Ok);
     }
     Failure::new(Exit::LocalFile, "stdout", format!("can't write to standard output: {error}"))
+        .hint("Check where the output goes, and that there is room.")
 }

@@ -210,7 +210,8 @@ fn read_hidden(question: &str) -> Outcome<Secret> {
     READING_PASSWORD.store(false, Ordering::Release);
     answer.map(Zeroizing::new).map_err(|error| match error.kind() {
         io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof => Failure::interrupted(),
-        _ => Failure::new(Exit::LocalFile, "terminal", format!("can't read from the terminal: {error}")),
+        _ => Failure::new(Exit::LocalFile, "terminal", format!("can't read from the terminal: {error}"))
+            .hint("Where there is no terminal, use --password-file FILE."),
     })
 }
 
@@ -218,12 +219,15 @@ fn read_hidden(question: &str) -> Outcome<Secret> {
 fn first_line(source: impl BufRead, name: &str) -> Outcome<Secret> {
     let mut line = Zeroizing::new(String::with_capacity(MAX_SECRET_BYTES as usize + 2));
     let read = source.take(MAX_SECRET_BYTES + 2).read_line(&mut line);
-    read.map_err(|error| Failure::new(Exit::LocalFile, "local_file", format!("can't read {name}: {error}")))?;
+    read.map_err(|error| {
+        Failure::new(Exit::LocalFile, "local_file", format!("can't read {name}: {error}"))
+            .hint("Check the path and its permissions.")
+    })?;
     let length = line.trim_end_matches(['\r', '\n']).len();
     line.truncate(length);
     if line.is_empty() || line.len() as u64 > MAX_SECRET_BYTES {
         let limit = format!("the first line of {name} must have 1 to {MAX_SECRET_BYTES} bytes");
-        return Err(Failure::usage(limit));
+        return Err(Failure::usage(limit).hint("Put the secret there, alone."));
     }
     Ok(line)
 }

@@ -9,7 +9,10 @@ use crate::{
 
 /// A typed or given password as the SDK takes it.
 pub fn as_password(secret: &Secret) -> Outcome<Password> {
-    Password::new(secret.to_string()).map_err(|error| Failure::usage(error.to_string()))
+    Password::new(secret.to_string()).map_err(|error| {
+        Failure::usage(error.to_string())
+            .hint("Several unrelated words are easy to remember and hard to guess.")
+    })
 }
 
 /// Whether an account has an account key is nobody's business before it opens, so a person is only asked for it

@@ -259,6 +259,9 @@ impl Inner {
                     ErrorKind::Conflict,
                     SHARE_CHANGED,
                     "the share is not in force any more",
+                )
+                .with_hint(
+                    "Nothing was shared anew. `sealpost info FILE_ID` shows how the file is shared now.",
                 ));
             }
             let log = self.log().await;

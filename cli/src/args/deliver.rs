@@ -19,8 +19,8 @@ note for all its recipients. White space around fields and empty lines mean noth
 separated by semicolons.
 
 Everything that is wrong with the list is told before anything is sent. Running it again does what is missing
-and nothing twice: a file is known again by its path, its content and its note. A path whose content or note
-has changed is told, and delivered as a new file.
+and nothing twice: a file is known again by its path, its content and its note, also if `sealpost upload` has
+sealed it. A path whose content or note has changed is told, and delivered as a new file.
 
 Examples:
   sealpost deliver november.csv --dry-run

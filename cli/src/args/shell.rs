@@ -1,4 +1,4 @@
-//! Arguments of completions and man: what this program says about itself.
+//! Arguments of completions, man and reference: what this program says about itself.
 
 use std::path::PathBuf;
 
@@ -34,4 +34,12 @@ pub struct ManArgs {
     /// Folder for a page of each command, made if need be; without it the main page goes to standard output
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
+}
+
+/// `sealpost reference`
+#[derive(Debug, Args)]
+pub struct ReferenceArgs {
+    /// The JSON Schema of all that `--json` prints
+    #[arg(long)]
+    pub schema: bool,
 }

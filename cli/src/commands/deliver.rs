@@ -57,7 +57,8 @@ async fn read(path: &Path, context: &Context) -> Outcome<Vec<u8>> {
         blocking(move || File::open(&path).and_then(bounded).map_err(|error| unreadable(&path, &error)))
             .await?
     } else if context.prompter.reads_stdin() {
-        return Err(Failure::usage("standard input can't hold both the password and the list"));
+        return Err(Failure::usage("standard input can't hold both the password and the list")
+            .hint("Use --password-file FILE."));
     } else {
         let stdin = Path::new("standard input");
         blocking(|| bounded(io::stdin().lock()).map_err(|error| unreadable(stdin, &error))).await?
@@ -178,7 +179,7 @@ impl Run<'_> {
                 Err(error) => {
                     let failure = Failure::from(error);
                     let shown = DeliveredRow::failed(row, file_id, &failure);
-                    items.fail(&format!("line {}: {email}", row.line), failure);
+                    items.fail(&format!("line {}", row.line), failure.about(email.as_str()));
                     self.summary.failed += 1;
                     shown
                 }

@@ -63,5 +63,5 @@ async fn play(stage: &Stage, narrator: &mut Narrator) -> Outcome<Demo> {
 
 fn broken_promise() -> Failure {
     Failure::new(Exit::Verification, "demo_failed", "the demo did not end as it must; see above")
-        .hint("Please report this with the output above.")
+        .hint("Report this with the output above.")
 }

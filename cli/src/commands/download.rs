@@ -133,7 +133,7 @@ impl Destination {
         if path.as_os_str() == "-" {
             return match files {
                 1 => Ok(Self::Stdout),
-                _ => Err(Failure::usage("only one file fits standard output")),
+                _ => Err(Failure::usage("only one file fits standard output").hint("Name a folder with -o.")),
             };
         }
         let named_as_folder = path.as_os_str().to_string_lossy().ends_with(std::path::MAIN_SEPARATOR);

@@ -86,6 +86,7 @@ fn write_out(evidence: &Evidence) -> Outcome {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(evidence.bytes()).and_then(|()| stdout.flush()).map_err(|error| {
         Failure::new(Exit::LocalFile, "stdout", format!("can't write to standard output: {error}"))
+            .hint("Check where the output goes, and that there is room.")
     })
 }
 

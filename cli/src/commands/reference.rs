@@ -1,14 +1,21 @@
-//! `reference`: docs/cli.md, made from the grammar and from the types that `--json` prints.
+//! `reference`: docs/cli.md and docs/cli.schema.json, made from the grammar and from the types that `--json` prints.
 
 mod members;
+#[cfg(test)]
+mod messages;
 mod outputs;
+mod schema;
 
 use std::collections::BTreeMap;
 
 use clap::{Arg, Command, CommandFactory};
 
 use self::outputs::Printed;
-use crate::{args::Cli, failure::Outcome, printer::Printer};
+use crate::{
+    args::{Cli, ReferenceArgs},
+    failure::Outcome,
+    printer::Printer,
+};
 
 const HEAD: &str = "\
 # The command line
@@ -17,9 +24,10 @@ Every command, option, environment variable and JSON member. This page is made f
 `cargo xtask docs`; a test fails when it is not current.
 
 Data goes to standard output, everything else to standard error. With `--json` standard output has one JSON document
-(`deliver`: one for each row), and a failure is one more line on standard error:
+(`deliver`: one line for each row, `watch`: one for each thing that happens), and a failure is one more line on standard error:
 `{\"error\":{\"code\",\"message\",\"hint\",\"proof\"}}`. Codes, members and exit codes are stable: members are only ever added. Ids are
-lowercase hex, sizes bytes, times RFC 3339 in UTC; what is unknown or unlimited is `null`.
+lowercase hex, sizes bytes, times RFC 3339 in UTC; what is unknown or unlimited is `null`. The same as JSON Schema:
+[cli.schema.json](cli.schema.json). Every code with its message, hint and exit code: [messages.md](messages.md).
 
 ";
 
@@ -35,8 +43,8 @@ const FURTHER_VARIABLES: [(&str, &str); 5] = [
     ("XDG_CONFIG_HOME, XDG_DATA_HOME", "where config and state are without `--home`"),
 ];
 
-pub fn run(printer: &Printer) -> Outcome {
-    printer.out(&render())
+pub fn run(args: &ReferenceArgs, printer: &Printer) -> Outcome {
+    printer.out(&if args.schema { schema::render() } else { render() })
 }
 
 /// The whole page.

@@ -22,7 +22,7 @@ pub async fn run(args: RevokeArgs, context: &Context) -> Outcome {
     }
     show(&revocation, args.reason, context);
     if !context.prompter.confirm(&question(&revocation, args.reason)).await? {
-        return Err(Failure::new(Exit::Usage, "declined", "nobody was revoked"));
+        return Err(Failure::new(Exit::Usage, "declined", "nobody was revoked").hint("To go on, answer y."));
     }
     let (user_id, oneself) = (revocation.person().user_id, revocation.is_oneself());
     let revoked = revocation.revoke(args.reason.into()).await?;

@@ -16,7 +16,7 @@ pub async fn run(args: RmArgs, context: &Context) -> Outcome {
     let session = context.signed_in().await?;
     let question = format!("Delete {} for everybody?", describe(&session, args.file).await);
     if !context.prompter.confirm(&question).await? {
-        return Err(Failure::new(Exit::Usage, "declined", "nothing was deleted"));
+        return Err(Failure::new(Exit::Usage, "declined", "nothing was deleted").hint("To go on, answer y."));
     }
     session.remove(args.file).await.map_err(own_file)?;
     context.printer.show(&Removed { file_id: args.file.to_string(), removed: true })

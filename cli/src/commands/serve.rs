@@ -65,7 +65,10 @@ fn config(args: ServeArgs, context: &Context) -> Outcome<Config> {
 /// `DATABASE_URL`, which hosting platforms set.
 fn database_url() -> Outcome<Option<DatabaseArg>> {
     let Ok(url) = std::env::var("DATABASE_URL") else { return Ok(None) };
-    url.parse().map(Some).map_err(|why| Failure::usage(format!("DATABASE_URL is not usable: {why}")))
+    url.parse().map(Some).map_err(|why| {
+        Failure::usage(format!("the variable DATABASE_URL is not usable: {why}"))
+            .hint("Mend it, or name the database with --database.")
+    })
 }
 
 fn absolute(path: &Path) -> Outcome<std::path::PathBuf> {

@@ -170,10 +170,11 @@ async fn spool(folder: &Path) -> Outcome<(File, u64)> {
 fn refuse_shared_stdin(sources: &[Source], prompter: &Prompter) -> Outcome {
     let from_stdin = sources.iter().filter(|source| matches!(source, Source::Stdin)).count();
     if from_stdin > 1 {
-        return Err(Failure::usage("standard input can only be uploaded once"));
+        return Err(Failure::usage("standard input can only be uploaded once").hint("Give - once."));
     }
     if from_stdin == 1 && prompter.reads_stdin() {
-        return Err(Failure::usage("standard input can't hold both the password and the file"));
+        return Err(Failure::usage("standard input can't hold both the password and the file")
+            .hint("Use --password-file FILE."));
     }
     Ok(())
 }

@@ -25,6 +25,7 @@ const STREAM: &str = "-";
 pub fn run(args: &VerifyEvidenceArgs, printer: &Printer) -> Outcome {
     let runtime = Runtime::new().map_err(|error| {
         Failure::new(Exit::LocalFile, "runtime", format!("can't start the runtime: {error}"))
+            .hint("The system has no room for another program: end some, then try again.")
     })?;
     let outcome = runtime.block_on(signal::until_interrupted(verify(args, printer)));
     // Standard input may still be waited for.
@@ -34,7 +35,8 @@ pub fn run(args: &VerifyEvidenceArgs, printer: &Printer) -> Outcome {
 
 async fn verify(args: &VerifyEvidenceArgs, printer: &Printer) -> Outcome {
     if is_stream(&args.bundle) && args.file.as_deref().is_some_and(is_stream) {
-        return Err(Failure::usage("standard input can't be both the evidence and the file"));
+        return Err(Failure::usage("standard input can't be both the evidence and the file")
+            .hint("Put one of the two into a file."));
     }
     let bytes = read(&args.bundle)?;
     match examine_evidence(&bytes, args.org) {

@@ -18,7 +18,9 @@ pub async fn run(args: WithdrawArgs, context: &Context) -> Outcome {
     };
     let question = format!("Take {} out of circulation, for everybody?", count(files.len() as u64, "file"));
     if !files.is_empty() && !context.prompter.confirm(&question).await? {
-        return Err(Failure::new(Exit::Usage, "declined", "nothing was withdrawn"));
+        return Err(
+            Failure::new(Exit::Usage, "declined", "nothing was withdrawn").hint("To go on, answer y.")
+        );
     }
     let mut withdrawals = Withdrawals { files: Vec::with_capacity(files.len()) };
     let mut failed = None;

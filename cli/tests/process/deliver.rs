@@ -9,10 +9,11 @@ use std::{
 
 use serde_json::Value;
 
-use crate::world::{CLIENT, Done, Home, OPS, World, text};
+use crate::world::{CLIENT, Done, Home, OPS, World, on_both, text};
 
 const FILES: usize = 40;
 const CLIENTS: usize = 25;
+const ROWS: usize = FILES * CLIENTS;
 
 /// The rows that a run printed: one JSON document a line.
 fn rows(done: &Done) -> Vec<Value> {
@@ -42,19 +43,20 @@ fn member(number: usize) -> String {
     format!("client{number}@example.com")
 }
 
-/// 39 statements for one client each, and terms for all.
-fn monthly(world: &World) -> (String, usize) {
+/// The month's files, each for everybody: statements of some KiB, one file that goes by parts, and one that is empty.
+fn monthly(world: &World) -> String {
     let mut list = "path,email,note,expires,downloads\n".to_owned();
-    for number in 1..FILES {
-        let name = format!("statement-{number}.pdf");
-        world.file(&name, format!("statement {number}").repeat(5_000).as_bytes());
-        list += &format!("{name},{},November,30d,3\n", member(number % CLIENTS));
+    for file in 0..FILES {
+        let (name, content) = match file {
+            0 => ("terms.pdf".to_owned(), vec![7; 20_000_000]),
+            1 => ("empty.txt".to_owned(), Vec::new()),
+            _ => (format!("statement-{file}.pdf"), format!("statement {file}").repeat(5_000).into_bytes()),
+        };
+        world.file(&name, &content);
+        let terms = if file == 0 { ",," } else { "November,30d,3" };
+        (0..CLIENTS).for_each(|client| list += &format!("{name},{},{terms}\n", member(client)));
     }
-    world.file("terms.pdf", &vec![7; 20_000_000]);
-    for number in 0..CLIENTS {
-        list += &format!("terms.pdf,{},,,\n", member(number));
-    }
-    (list, FILES - 1 + CLIENTS)
+    list
 }
 
 /// Runs until so many rows were printed, then kills (SIGKILL); the rows.
@@ -82,37 +84,45 @@ fn killed_in_a_batch(world: &World, list: &str) {
     child.wait().unwrap();
 }
 
-#[test]
-fn a_months_delivery_survives_being_killed_and_is_not_sent_twice() {
-    let world = World::new();
+/// The main job: forty files for twenty-five people, on both databases.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_months_delivery_survives_being_killed_and_is_not_sent_twice() {
+    on_both(month).await;
+}
+
+fn month(world: World) {
     let clients: Vec<Home> =
         (0..CLIENTS).map(|number| world.joined(&format!("c{number}"), &member(number))).collect();
-    let (content, expected) = monthly(&world);
-    let list = world.file("november.csv", content.as_bytes());
+    let list = world.file("november.csv", monthly(&world).as_bytes());
 
     killed_in_a_batch(&world, &list);
-    assert_eq!(killed_after(&world, &list, 7).len(), 7);
-    killed_after(&world, &list, 20);
+    assert_eq!(killed_after(&world, &list, CLIENTS + 7).len(), CLIENTS + 7);
     let second = deliver(&world, &list).ok();
     let done = rows(&second);
-    assert_eq!(done.len(), expected);
+    // One line for each row of the list, in its order.
+    let numbers: Vec<_> = done.iter().map(|row| row["row"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (1..=ROWS as u64).collect::<Vec<_>>());
     let counts = statuses(&done);
-    assert!(counts["already"] >= 20 && counts["already"] + counts["shared"] == expected, "{counts:?}");
+    let of = |status: &str| counts.get(status).copied().unwrap_or_default();
+    assert!(of("already") >= CLIENTS && of("already") + of("shared") == ROWS, "{counts:?}");
 
     let third = deliver(&world, &list).ok();
-    assert_eq!(statuses(&rows(&third)), BTreeMap::from([("already".into(), expected)]));
+    assert_eq!(statuses(&rows(&third)), BTreeMap::from([("already".into(), ROWS)]));
     assert!(third.stderr.contains("0 shared") && third.stderr.contains("0 new files"), "{third:?}");
 
     let files = listed(&world.ops);
     assert_eq!(files.len(), FILES, "each path was sealed once");
     let shares: usize = files.iter().map(|file| file["shares"].as_array().unwrap().len()).sum();
-    assert_eq!(shares, expected, "each person got each file once");
-    let of_first = clients[1].json(&["shared"]).json();
-    let of_first = of_first["files"].as_array().unwrap();
-    assert_eq!(of_first.len(), 3);
-    let statement = of_first.iter().find(|file| text(file, "name") == "statement-1.pdf").unwrap();
+    assert_eq!(shares, ROWS, "each person got each file once");
+    let of_one = clients[1].json(&["shared"]).json();
+    let of_one = of_one["files"].as_array().unwrap();
+    assert_eq!(of_one.len(), FILES);
+    let statement = of_one.iter().find(|file| text(file, "name") == "statement-2.pdf").unwrap();
     assert_eq!((text(statement, "note"), statement["downloads_left"].as_u64()), ("November".into(), Some(3)));
     assert!(statement["expires_at"].is_string());
+    let (id, out) = (text(statement, "file_id"), world.path("out"));
+    clients[1].run(&["download", &id, "-o", &out]).ok();
+    assert_eq!(fs::read(&out).unwrap(), fs::read(world.path("statement-2.pdf")).unwrap());
 }
 
 #[test]
@@ -202,6 +212,47 @@ fn a_changed_file_is_told_and_a_dry_run_sends_nothing() {
     assert_eq!(statuses(&rows(&run(&["--json"]).ok()))["already"], 1);
     world.ops.json(&["rm", &second, "-y"]).ok();
     assert_eq!(statuses(&rows(&run(&["--json"]).ok()))["shared"], 1);
+}
+
+#[test]
+fn what_a_plain_upload_has_sealed_is_not_sealed_again() {
+    let world = World::new();
+    let client = world.joined("client", CLIENT);
+    // One goes up whole, the other by parts; of a third one the content changed, of a fourth one the note differs.
+    let contents = [("small", vec![1; 5_000]), ("large", vec![2; 3_000_000]), ("changed", vec![3; 100])];
+    let contents = contents.into_iter().chain([("noted", vec![4; 100])]);
+    let mut ids = Vec::new();
+    for (name, content) in contents {
+        let path = world.file(name, &content);
+        ids.push(text(
+            &world.ops.json(&["upload", &path, "--note", "November"]).json()["files"][0],
+            "file_id",
+        ));
+    }
+    world.file("changed", &[5; 101]);
+    let list = format!(
+        "path,email,note\nsmall,{CLIENT},November\nlarge,{CLIENT},November\n\
+         changed,{CLIENT},November\nnoted,{CLIENT},December\n"
+    );
+    let list = world.file("list.csv", list.as_bytes());
+    let told = |done: &Done| {
+        let one =
+            |row: &Value| (row["new_file"].as_bool().unwrap(), row["file_id"].as_str().map(str::to_owned));
+        rows(done).iter().map(one).collect::<Vec<_>>()
+    };
+    let mut dry = world.ops.command(&["deliver", &list, "--dry-run", "--json"]);
+    let foreseen = told(&Done::from(dry.current_dir(world.folder.path()).output().unwrap()).ok());
+    let known = |at: usize| (false, Some(ids[at].clone()));
+    assert_eq!(foreseen, [known(0), known(1), (true, None), (true, None)]);
+    for _ in 0..2 {
+        let done = told(&deliver(&world, &list).ok());
+        assert_eq!(done[..2], [known(0), known(1)]);
+        assert!(done[2..].iter().all(|(_, id)| id.as_ref().is_some_and(|id| !ids.contains(id))), "{done:?}");
+    }
+    assert_eq!(listed(&world.ops).len(), 6);
+    let out = world.path("out");
+    client.run(&["download", &ids[1], "-o", &out]).ok();
+    assert_eq!(fs::read(out).unwrap(), vec![2; 3_000_000]);
 }
 
 #[test]

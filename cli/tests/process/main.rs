@@ -20,5 +20,6 @@ mod resume;
 mod revocation;
 mod rotation;
 mod several;
+mod shapes;
 mod tls;
 mod world;

@@ -3,13 +3,16 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
 
-use sealpost_tests::postgres::TestDatabase;
+use sealpost_tests::{postgres::TestDatabase, watch::Watch};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::shapes;
 
 /// The program under test.
 pub const SEALPOST: &str = env!("CARGO_BIN_EXE_sealpost");
@@ -31,8 +34,11 @@ pub fn sealpost() -> Command {
 /// `sealpost serve`, ended with this value.
 pub struct Server {
     child: Child,
-    /// Where it listens.
+    /// Where clients reach it: over plain HTTP by way of the watch.
     pub url: String,
+    /// Holds what is said over plain HTTP to the OpenAPI document. It goes with the server and comes back with it.
+    watch: Option<Watch>,
+    watched: Option<SocketAddr>,
     /// At its first start.
     pub setup_token: Option<String>,
     /// What it said when it had started.
@@ -44,41 +50,56 @@ impl Server {
     /// Starts on a free port with these arguments besides.
     pub fn start(arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(ToString::to_string).collect();
-        Self::launch("127.0.0.1:0", arguments)
+        Self::launch("127.0.0.1:0", arguments, (Ipv4Addr::LOCALHOST, 0).into())
     }
 
-    fn launch(listen: &str, arguments: Vec<String>) -> Self {
+    fn launch(listen: &str, arguments: Vec<String>, watched: SocketAddr) -> Self {
         let mut command = sealpost();
         command.args(["serve", "--json", "--listen", listen]).args(&arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let started: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("serve said {line:?}"));
-        let url = text(&started, "url");
+        let own_url = text(&started, "url");
+        let address = own_url.strip_prefix("http://").map(|address| address.parse().unwrap());
+        let watch = address.map(|address| Watch::at(watched, address));
+        let watched = watch.as_ref().map(Watch::address);
+        let url = watch.as_ref().map_or(own_url, Watch::url);
         let setup_token = started["setup_token"].as_str().map(str::to_owned);
-        Self { child, url, setup_token, started, arguments }
+        Self { child, url, watch, watched, setup_token, started, arguments }
+    }
+
+    /// Where it listens itself.
+    fn listens(&self) -> String {
+        text(&self.started, "url").split("://").nth(1).unwrap().to_owned()
     }
 
     /// Ends it as a power cut would (SIGKILL).
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        self.watch.take();
+    }
+
+    /// Where clients will look for it.
+    fn place(&self) -> SocketAddr {
+        self.watched.unwrap_or((Ipv4Addr::LOCALHOST, 0).into())
     }
 
     /// Starts it again on the same port and data.
     pub fn start_again(&mut self) {
         self.kill();
-        let listen = self.url.trim_start_matches("http://").to_owned();
-        *self = Self::launch(&listen, std::mem::take(&mut self.arguments));
+        let arguments = std::mem::take(&mut self.arguments);
+        *self = Self::launch(&self.listens(), arguments, self.place());
     }
 
     /// The same with arguments that count for this start only.
     pub fn start_again_with(&mut self, besides: &[&str]) {
         self.kill();
-        let listen = self.url.trim_start_matches("http://").to_owned();
         let arguments = std::mem::take(&mut self.arguments);
         let besides = besides.iter().map(ToString::to_string);
-        *self = Self::launch(&listen, arguments.iter().cloned().chain(besides).collect());
+        let all = arguments.iter().cloned().chain(besides).collect();
+        *self = Self::launch(&self.listens(), all, self.place());
         self.arguments = arguments;
     }
 
@@ -191,24 +212,27 @@ impl Home {
         command
     }
 
-    /// Runs a command.
+    /// Runs a command. What it prints with `--json` is held to its schema.
+    #[track_caller]
     pub fn run(&self, arguments: &[&str]) -> Done {
-        self.command(arguments).output().unwrap().into()
+        shapes::checked(arguments, self.command(arguments).output().unwrap().into())
     }
 
     /// Runs a command with `--json`.
+    #[track_caller]
     pub fn json(&self, arguments: &[&str]) -> Done {
         self.run(&[arguments, &["--json"]].concat())
     }
 
     /// Runs a command with something on standard input.
+    #[track_caller]
     pub fn run_with(&self, arguments: &[&str], input: &[u8]) -> Done {
         let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         // A command that fails early does not read it.
         let _written = child.stdin.take().unwrap().write_all(input);
-        child.wait_with_output().unwrap().into()
+        shapes::checked(arguments, child.wait_with_output().unwrap().into())
     }
 }
 

@@ -35,13 +35,13 @@ failures! {
     /// Why an acceptance was refused.
     AcceptanceError {
         /// The ACCEPT was not made by somebody who holds the code.
-        Mac = "accept_mac", "the answer was not made with the code of this invitation";
+        Mac = "accept_mac", "the answer was not made with the code of this invite";
         /// It answers another OFFER.
-        OtherOffer = "accept_offer", "the answer belongs to another invitation";
+        OtherOffer = "accept_offer", "the answer belongs to another invite";
         /// The keys are not of the first generation of the person who was invited.
         BundleForeign = "accept_bundle", "the keys in the answer are not the invited person's";
         /// More than [`CERTIFY_GRACE`] after the expiry.
-        TooLate = "accept_too_late", "the invitation expired too long ago to be certified";
+        TooLate = "accept_too_late", "the invite expired too long ago to be certified";
         /// The account is in the log.
         AlreadyCertified = "already_certified", "the account was certified before";
     }

@@ -40,7 +40,7 @@ failures! {
         /// A code of a later version.
         UnknownVersion = "code_version", "the invite code is of a version that this program does not know";
         /// A link of another form than `https://host/join#CODE`.
-        Link = "code_link", "the link is not an invitation";
+        Link = "code_link", "the link is not an invite";
     }
 }
 

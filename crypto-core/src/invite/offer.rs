@@ -37,15 +37,15 @@ failures! {
     /// Why an OFFER was refused.
     OfferError {
         /// The OFFER was not made by somebody who holds the code.
-        Mac = "offer_mac", "the invitation was not made with this code";
+        Mac = "offer_mac", "the invite was not made with this code";
         /// The OFFER belongs to another code.
-        WrongInvite = "offer_invite_id", "the invitation belongs to another code";
+        WrongInvite = "offer_invite_id", "the invite belongs to another code";
         /// The inviter has left, or has new keys since.
         InviterGone = "inviter_gone", "whoever invited is not an active Ops member any more";
         /// Too late.
-        Expired = "offer_expired", "the invitation has expired";
+        Expired = "offer_expired", "the invite has expired";
         /// What lies beside the OFFER is not what the inviter put there.
-        SealedOpening = "offer_opening", "the address beside the invitation can't be opened";
+        SealedOpening = "offer_opening", "the address beside the invite can't be opened";
         /// The server names another address than the inviter.
         Email = "offer_email", "the server gives another address than the inviter";
         /// Ops accounts always have an account key.

@@ -207,12 +207,15 @@ impl Fields<'_> {
 
 /// One row.
 pub fn wrong(message: impl Into<String>) -> Failure {
-    Failure { code: "list_row".into(), ..Failure::usage(message) }
+    let failure = Failure::usage(message).hint("`sealpost deliver --help` says what stands in a row.");
+    Failure { code: "list_row".into(), ..failure }
 }
 
 /// The list as a whole.
 pub fn unusable(why: &str) -> Failure {
-    Failure { code: "list_unusable".into(), ..Failure::usage(format!("the list can't be used: {why}")) }
+    let failure = Failure::usage(format!("the list can't be used: {why}"))
+        .hint("`sealpost deliver --help` shows a list.");
+    Failure { code: "list_unusable".into(), ..failure }
 }
 
 #[cfg(test)]

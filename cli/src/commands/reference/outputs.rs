@@ -1,6 +1,6 @@
 //! Which type each command prints with `--json`.
 
-use schemars::{Schema, schema_for};
+use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
 use crate::output::{
     Account, Completions, Confirmed, Contacts, DeliveredRow, Demo, Downloads, Enrolled, EvidenceReport,
@@ -21,43 +21,48 @@ pub enum Printed {
     List(&'static str, Schema, Schema),
 }
 
+/// The schema of what is written: a member that may be `null` is there nevertheless.
+pub fn schema_of<T: JsonSchema>() -> Schema {
+    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
+}
+
 /// By the command's name; `None` for a command that is not listed here.
 pub fn printed(command: &str) -> Option<Printed> {
-    let list = |field, entry| Printed::List(field, entry, schema_for!(Rejected));
+    let list = |field, entry| Printed::List(field, entry, schema_of::<Rejected>());
     Some(match command {
-        "serve" => Printed::Document(schema_for!(Started)),
-        "init" | "join" => Printed::Document(schema_for!(Enrolled)),
-        "invite" => Printed::Document(schema_for!(Invite)),
-        "login" | "whoami" | "recover" => Printed::Document(schema_for!(Account)),
-        "logout" => Printed::Document(schema_for!(SignedOut)),
-        "passwd" => Printed::Document(schema_for!(PasswordChanged)),
-        "rotate" => Printed::Document(schema_for!(RotatedKeys)),
-        "upload" => Printed::Document(schema_for!(Uploads)),
-        "deliver" => Printed::Rows(schema_for!(DeliveredRow)),
-        "watch" => Printed::Rows(schema_for!(WatchLine)),
-        "share" => Printed::Document(schema_for!(Shares)),
-        "unshare" => Printed::Document(schema_for!(Unshares)),
-        "ls" => list("files", schema_for!(OwnFile)),
-        "shared" => list("files", schema_for!(ReceivedFile)),
-        "download" => Printed::Document(schema_for!(Downloads)),
-        "receipts" => list("receipts", schema_for!(Receipt)),
-        "info" => Printed::Document(schema_for!(FileReport)),
-        "evidence" => Printed::Document(schema_for!(WrittenEvidence)),
+        "serve" => Printed::Document(schema_of::<Started>()),
+        "init" | "join" => Printed::Document(schema_of::<Enrolled>()),
+        "invite" => Printed::Document(schema_of::<Invite>()),
+        "login" | "whoami" | "recover" => Printed::Document(schema_of::<Account>()),
+        "logout" => Printed::Document(schema_of::<SignedOut>()),
+        "passwd" => Printed::Document(schema_of::<PasswordChanged>()),
+        "rotate" => Printed::Document(schema_of::<RotatedKeys>()),
+        "upload" => Printed::Document(schema_of::<Uploads>()),
+        "deliver" => Printed::Rows(schema_of::<DeliveredRow>()),
+        "watch" => Printed::Rows(schema_of::<WatchLine>()),
+        "share" => Printed::Document(schema_of::<Shares>()),
+        "unshare" => Printed::Document(schema_of::<Unshares>()),
+        "ls" => list("files", schema_of::<OwnFile>()),
+        "shared" => list("files", schema_of::<ReceivedFile>()),
+        "download" => Printed::Document(schema_of::<Downloads>()),
+        "receipts" => list("receipts", schema_of::<Receipt>()),
+        "info" => Printed::Document(schema_of::<FileReport>()),
+        "evidence" => Printed::Document(schema_of::<WrittenEvidence>()),
         "verify-evidence" => {
-            Printed::Either(schema_for!(EvidenceReport), "Of two histories", schema_for!(ForkReport))
+            Printed::Either(schema_of::<EvidenceReport>(), "Of two histories", schema_of::<ForkReport>())
         }
-        "rm" => Printed::Document(schema_for!(Removed)),
-        "contacts" => Printed::Document(schema_for!(Contacts)),
-        "verify" => Printed::Document(schema_for!(Words)),
-        "confirm" => Printed::Document(schema_for!(Confirmed)),
-        "reshare" => Printed::Document(schema_for!(Reshares)),
-        "revoke" => Printed::Document(schema_for!(Revoked)),
-        "left" => list("files", schema_for!(LeftFile)),
-        "withdraw" => Printed::Document(schema_for!(Withdrawals)),
-        "service" => Printed::Document(schema_for!(ServiceKey)),
-        "demo" => Printed::Document(schema_for!(Demo)),
-        "completions" => Printed::Document(schema_for!(Completions)),
-        "man" => Printed::Either(schema_for!(ManPage), "With DIR", schema_for!(ManPages)),
+        "rm" => Printed::Document(schema_of::<Removed>()),
+        "contacts" => Printed::Document(schema_of::<Contacts>()),
+        "verify" => Printed::Document(schema_of::<Words>()),
+        "confirm" => Printed::Document(schema_of::<Confirmed>()),
+        "reshare" => Printed::Document(schema_of::<Reshares>()),
+        "revoke" => Printed::Document(schema_of::<Revoked>()),
+        "left" => list("files", schema_of::<LeftFile>()),
+        "withdraw" => Printed::Document(schema_of::<Withdrawals>()),
+        "service" => Printed::Document(schema_of::<ServiceKey>()),
+        "demo" => Printed::Document(schema_of::<Demo>()),
+        "completions" => Printed::Document(schema_of::<Completions>()),
+        "man" => Printed::Either(schema_of::<ManPage>(), "With DIR", schema_of::<ManPages>()),
         _ => return None,
     })
 }

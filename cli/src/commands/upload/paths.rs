@@ -33,7 +33,8 @@ pub fn expand(paths: &[PathBuf]) -> Outcome<Vec<Source>> {
             let before = sources.len();
             collect(path, &mut sources)?;
             if sources.len() == before {
-                return Err(Failure::usage(format!("{} has no files in it", path.display())));
+                return Err(Failure::usage(format!("{} has no files in it", path.display()))
+                    .hint("Name a folder with files in it, or files."));
             }
         } else {
             sources.push(Source::File(path.clone()));
