@@ -172,11 +172,13 @@ impl Inner {
         Ok(recipients)
     }
 
-    /// The ids of all records that we sent to `recipient`, from the first to the last that counts.
+    /// The ids of all records that we sent to `recipient`, from the first to the last that counts, and of what we ended
+    /// because it did not.
     async fn counted_records(&self, log: &Log, recipient: UserId) -> Result<HashSet<RecordId>> {
         let key = PairKey { sender: self.profile.user_id, recipient };
         let known = self.sync_pair(log, key).await?;
         let (mut state, mut ids) = (PairState::new(key.sender, key.recipient), Vec::new());
+        let mut ended = Vec::new();
         while state.sequence() < known.sequence() {
             let page = self.pair_page(&key, state.sequence()).await?;
             if page.records.is_empty() {
@@ -189,10 +191,11 @@ impl Inner {
                     check_pin(&state, Some(Pin { sequence: known.sequence(), head: known.head() }))?;
                 }
                 ids.push(entry.id());
+                ended.extend(entry.ends_for_sure());
             }
         }
         ids.truncate(usize::try_from(known.counted().max(state.counted())).unwrap_or(usize::MAX));
-        Ok(ids.into_iter().collect())
+        Ok(ids.into_iter().chain(ended).collect())
     }
 
     async fn sync_pair(&self, log: &Log, key: PairKey) -> Result<PairState> {
@@ -232,8 +235,11 @@ impl Inner {
     /// Keeps a longer history: nothing shorter is accepted from now on.
     pub(crate) async fn pin_pair(&self, key: &PairKey, state: &PairState) -> Result<()> {
         self.keep_longer(key, state)?;
-        let pin = Pin { sequence: state.sequence(), head: state.head() };
-        self.vault().await?.pin_pair(*key, pin);
+        // What our vault pins of our own history vouches for it, to all our devices.
+        if key.sender != self.profile.user_id || state.uncounted_live().next().is_none() {
+            let pin = Pin { sequence: state.sequence(), head: state.head() };
+            self.vault().await?.pin_pair(*key, pin);
+        }
         Ok(())
     }
 

@@ -285,6 +285,10 @@ class Log:
         require(signer_rotated=seen or last, signer_left=seen)
         return "retired"
 
+    def leads(self, record):
+        """Whether what stands before it in its pair counts by it (§5.4 b): by a share that counts, not by an end."""
+        return not hasattr(record, "share") and self.standing(record, True) != "retired"
+
 
 class Pair:
     """One sender's shares and unshares to one recipient, in order (§7.5); `live` are the shares in force."""

@@ -211,10 +211,8 @@ class Client:
         for pin in self.pins("pairs", name):
             require(pair_rollback=len(pair.records) >= pin["sequence"])
             require(pair_conflict=not pin["sequence"] or pair.records[pin["sequence"] - 1].id == pin["head"])
-        # Seen (§5.4 b) are the records that were seen to count here, and those before one that counts today.
-        counting = [
-            n for n, record in enumerate(pair.records, 1) if self.log.standing(record, True) != "retired"
-        ]
+        # Seen (§5.4 b) are the records that were seen to count here, and those before a share that counts today.
+        counting = [n for n, record in enumerate(pair.records, 1) if self.log.leads(record)]
         pair.seen = max([0, self.state["pairs"].get(name, {}).get("counted", 0), *counting])
         return pair
 

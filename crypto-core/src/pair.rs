@@ -108,7 +108,8 @@ pub struct PairState {
     sequence: u64,
     head: RecordId,
     live: BTreeMap<FileId, RecordId>,
-    /// How many of the newest records did not count when they were seen, with none that counts after them.
+    /// How many of the newest records did not count when they were seen, with no share that counts after them; what ends
+    /// them is among them.
     #[serde(default, skip_serializing_if = "is_zero", with = "int53")]
     uncounted: u64,
     /// Which of the shares in force are among them.
@@ -193,6 +194,11 @@ impl PairEntry {
     pub fn is_unshare(&self) -> bool {
         self.ends.is_some()
     }
+
+    /// H of the share that it ends, if it is an unshare whose signature counts by itself.
+    pub fn ends_for_sure(&self) -> Option<RecordId> {
+        self.ends.filter(|_| self.counts)
+    }
 }
 
 impl PairState {
@@ -238,10 +244,11 @@ impl PairState {
         Ok(())
     }
 
-    /// A record that counts leads to all before it (§5.4, rule (b)).
+    /// A share that counts leads to all before it (§5.4, rule (b)). An unshare leads to nothing: several shares that do not
+    /// count are ended one by one, and each end would vouch for those that are still in force.
     fn note_standing(&mut self, entry: &PairEntry) {
-        if entry.counts {
-            (self.uncounted, self.uncounted_live) = (0, BTreeSet::new());
+        if entry.counts && (!entry.is_unshare() || self.uncounted == 0) {
+            self.vouch();
             return;
         }
         self.uncounted += 1;
@@ -286,7 +293,7 @@ impl PairState {
         self.live.iter().map(|(file_id, share)| (*file_id, *share))
     }
 
-    /// Up to which place records count: each counted when it was seen, or a later one that did leads to it by
+    /// Up to which place records count: each counted when it was seen, or a later share that did leads to it by
     /// `pair_previous` (§5.4, rule (b)).
     pub fn counted(&self) -> u64 {
         self.sequence.saturating_sub(self.uncounted)

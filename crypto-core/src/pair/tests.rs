@@ -152,6 +152,16 @@ fn records_of_rotated_keys_count_once_they_were_seen_or_are_led_to() {
     ended_late.apply(&entry(&second)).unwrap();
     assert_eq!((ended_late.uncounted_live().count(), ended_late.counted()), (0, 0));
 
+    // An end by the new keys vouches for nothing that is still in force.
+    let (third, _) = end(&delivery);
+    let mut ended = fresh.clone();
+    ended.apply(&entry(&third)).unwrap();
+    assert_eq!((ended.counted(), ended.uncounted_live().count()), (0, 0));
+    assert_eq!(entry(&third).ends_for_sure(), Some(entry(&first).id()));
+    assert_eq!(entry(&second).ends_for_sure(), None);
+    knew.apply(&entry(&third)).unwrap();
+    assert_eq!(knew.counted(), 2);
+
     // The new keys sign for the next place, and so for all before.
     let (renewed, _) = delivery.share_again();
     fresh.apply(&entry(&renewed.record)).unwrap();

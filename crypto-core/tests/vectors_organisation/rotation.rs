@@ -95,8 +95,18 @@ fn generate() -> Value {
     let rotate = world.log.signer(&world.ann).unwrap().rotate(&next).unwrap();
     world.log.apply(signed(rotate.get().clone(), &world.ann), Some(next.bundle().raw())).unwrap();
     world.checkpoint();
+    let (before, early_planted) = (pair.clone(), planted.clone());
     let n3 = share(&world.log, &next, &world.bob, &mut pair, 0xf1);
     let n4 = share(&world.log, &next, &world.bob, &mut planted, 0xf1);
+    let signer = world.log.ops_signer(&next).unwrap();
+    let end = |pair: &mut PairState, file: u8| {
+        let (record, entry) = unshare(&signer, pair, FileId::new([file; 16]), 1_700_000_001).unwrap();
+        pair.apply(&entry).unwrap();
+        record.into_raw()
+    };
+    let (mut two, mut all) = (before.clone(), early_planted.clone());
+    let (n3_end, n4_end) = (end(&mut two, 0xf1), end(&mut all, 0xf3));
+    let n5 = share(&world.log, &next, &world.bob, &mut all, 0xf1);
     let case = |name: &str, seen_before: usize, records: &[&RawRecord], counted: u64, counts: &[u8]| {
         let counts: Vec<FileId> = counts.iter().map(|n| FileId::new([*n; 16])).collect();
         json!({
@@ -120,6 +130,9 @@ fn generate() -> Value {
             case("a share that the old keys have added since", 2, &[&r1, &r2, &p3], 2, &[0xf1, 0xf2]),
             case("an end that the old keys have added since", 2, &[&r1, &r2, &u3], 2, &[0xf2]),
             case("what the new keys sign on top of", 2, &[&r1, &r2, &p3, &n4], 4, &[0xf1, 0xf2, 0xf3]),
+            case("an end by the new keys leads to nothing", 0, &[&r1, &r2, &n3_end], 0, &[]),
+            case("an end by the new keys of what the old ones have added", 2, &[&r1, &r2, &p3, &n4_end], 2, &[0xf1, 0xf2]),
+            case("a share of the new keys after it", 2, &[&r1, &r2, &p3, &n4_end, &n5], 5, &[0xf1, 0xf2]),
         ],
     })
 }

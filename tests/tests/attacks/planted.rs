@@ -46,6 +46,11 @@ on_both_databases! {
         }
         assert!(scene.evil.seen_of(routes::COMPLETE).is_empty() && scene.evil.seen_of(routes::CREATE_FILES).is_empty());
 
+        // Nor on another device: what this one was shown and refused it has not put into the vault.
+        let other = scene.ops.other_device(&scene.evil.url()).await;
+        let page = other.me.files(None).await.unwrap();
+        assert_eq!(page.rejected.iter().map(|it| (it.file_id, it.error.code())).collect::<Vec<_>>(), [(planted, "signer_rotated")]);
+
         // What we share is made anew, and the planted file ends before that; its owner is told.
         let renewal = scene.ops.me.renew_shares().await.unwrap();
         assert_eq!((renewal.files, renewal.shares.len(), renewal.rejected.len()), (1, 1, 0), "{renewal:?}");
@@ -75,7 +80,13 @@ on_both_databases! {
         let signing = Arc::new(AtomicBool::new(false));
         hide(&scene, &[thief.me, thief.client], &signing);
         let forged = thief.device.upload("instructions.pdf", b"pay into this account").await;
-        thief.device.share(forged, &scene.client, Terms::default()).await.unwrap();
+        let second = thief.device.upload("more.pdf", b"and into this one").await;
+        for file in [forged, second] {
+            thief.device.share(file, &scene.client, Terms::default()).await.unwrap();
+        }
+        // What is ended last.
+        let last = forged.max(second);
+        let last_view = view_of(&scene, last).await;
         scene.ops.rotate().await;
 
         // The owner looks for what is unknown, finds nothing, and signs. Only then the server shows it.
@@ -85,10 +96,28 @@ on_both_databases! {
         assert!(signing.load(Ordering::Relaxed));
         assert_eq!((renewal.files, renewal.shares.len()), (1, 1), "{renewal:?}");
         let listed_before: Vec<_> = renewal.rejected.iter().map(|it| (it.file_id, it.error.code())).collect();
-        assert_eq!(listed_before, [(forged, "share_not_in_force")]);
+        assert_eq!(listed_before, [(second, "share_not_in_force"), (forged, "share_not_in_force")]);
         let mut ended: Vec<_> = renewal.ended.iter().map(|it| (it.file_id, it.recipient.email.as_str())).collect();
         ended.sort_unstable();
-        assert_eq!(ended, [(forged, scene.client.email.as_str()), (forged, scene.ops.email.as_str())]);
+        let mut expected = Vec::new();
+        for file in [forged, second] {
+            expected.extend([&scene.client, &scene.ops].map(|whose| (file, whose.email.as_str())));
+        }
+        expected.sort_unstable();
+        assert_eq!(ended, expected);
+
+        // The first end stands on top of the second share, and does not vouch for it where the second end is kept back.
+        let owner = [(thief.me.0, 4)];
+        scene.evil.repent();
+        show_of(&scene, &owner, "received", &Arc::default());
+        scene.evil.answers(routes::FILE, move |_, answered| {
+            answered.status = axum::http::StatusCode::OK;
+            answered.say(&last_view);
+        });
+        for device in [&scene.client, &scene.client.other_device(&scene.evil.url()).await] {
+            let error = device.download(last).await.unwrap_err();
+            assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, "signer_rotated"), "{error}");
+        }
 
         // Nothing of it reaches whom it was for, on any device.
         scene.evil.repent();
@@ -152,18 +181,22 @@ impl Thief {
 
 /// Of what the owner has sent to each of these people, the server shows only so many records, until it `shows` all.
 fn hide(scene: &Scene, of: &[(UserId, u64)], shows: &Arc<AtomicBool>) {
+    show_of(scene, of, "sent", shows);
+}
+
+fn show_of(scene: &Scene, of: &[(UserId, u64)], direction: &'static str, shows: &Arc<AtomicBool>) {
     let of: HashMap<String, u64> = of.iter().map(|(id, count)| (id.to_string(), *count)).collect();
     let shows = Arc::clone(shows);
     scene.evil.answers(routes::PAIR, move |asked, answered| {
         if !shows.load(Ordering::Relaxed) {
-            cut(asked, answered, &of);
+            cut(asked, answered, &of, direction);
         }
     });
 }
 
-fn cut(asked: &Asked, answered: &mut Answered, of: &HashMap<String, u64>) {
+fn cut(asked: &Asked, answered: &mut Answered, of: &HashMap<String, u64>, direction: &str) {
     let (path, query) = asked.path.split_once('?').unwrap();
-    let Some(count) = of.get(path.rsplit('/').next().unwrap()).filter(|_| query.contains("sent")) else {
+    let Some(count) = of.get(path.rsplit('/').next().unwrap()).filter(|_| query.contains(direction)) else {
         return;
     };
     let after = query.split('&').find_map(|pair| pair.strip_prefix("after=")).unwrap_or("0");
@@ -182,6 +215,14 @@ async fn scene_view(thief: &Thief, file: FileId) -> Value {
     let page: Value = serde_json::from_slice(page).unwrap();
     let items = page["items"].as_array().unwrap();
     items.iter().find(|item| item["file_id"] == file.to_string()).unwrap().clone()
+}
+
+/// What the honest server would say to the client about a file: to a device of theirs that is not lied to.
+async fn view_of(scene: &Scene, file: FileId) -> Value {
+    let way = Adversary::before(&scene.server).await;
+    let device = scene.client.other_device(&way.url()).await;
+    device.download(file).await.unwrap();
+    serde_json::from_slice(&way.seen_of(routes::FILE)[0].answered.body).unwrap()
 }
 
 async fn upload(ops: &Device) -> Result<FileId, Error> {
