@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     EXAMPLE_TIME,
-    limits::{MAX_PAGE, MAX_PART_DIGESTS_PAGE, MAX_SHARES_PER_REQUEST, MAX_SHARES_SHOWN},
+    limits::{
+        MAX_PAGE, MAX_PART_DIGESTS_PAGE, MAX_SHARES_PER_REKEY, MAX_SHARES_PER_REQUEST, MAX_SHARES_SHOWN,
+        MAX_VERSIONS,
+    },
     problem::Problem,
 };
 
@@ -83,6 +86,30 @@ pub struct CompleteFile {
     pub share: SealedShare,
 }
 
+/// `POST /files/{file_id}/versions/{version}/rekey`: puts a version that was sealed anew in place of the live one, and
+/// with it every share that goes on, on the terms that it has. All of it happens, or nothing. Idempotent by the manifest.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RekeyFile {
+    /// The new version's manifest, which names the live one's, its metadata, and the owner's own share.
+    pub complete: CompleteFile,
+    /// The new version, for everybody whose share goes on: with the expiry and the limit of the share that runs. What was
+    /// downloaded of it counts on.
+    #[schemars(length(max = MAX_SHARES_PER_REKEY))]
+    pub shares: Vec<SealedShare>,
+    /// The ends of the shares that don't go on.
+    #[schemars(length(max = MAX_SHARES_PER_REKEY))]
+    pub unshares: Vec<RawRecord>,
+}
+
+/// `GET /files/{file_id}/manifests`: what the newest manifest follows, down to the first.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Manifests {
+    /// Of every version before the newest, the newest of them first; each is named by the one before it in this list, the
+    /// first of them by the newest version's.
+    #[schemars(length(max = MAX_VERSIONS))]
+    pub manifests: Vec<RawRecord>,
+}
+
 /// A file as its owner or a recipient gets it: an entry of `GET /files/shared`, and `GET /files/{file_id}`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct FileView {
@@ -127,9 +154,9 @@ pub struct OwnFileView {
 pub struct ShareView {
     /// To whom.
     pub recipient: UserId,
-    /// The share.
+    /// The share. It may be of an earlier version, which its context names.
     pub share: SealedShare,
-    /// How many downloads were begun.
+    /// How many downloads were begun; those of shares that it goes on from are among them.
     pub downloads: u64,
     /// The record that ended it, if it was ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]

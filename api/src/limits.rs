@@ -31,10 +31,15 @@ limits! {
     /// Largest body of `PUT /account/vault`, `POST /account/rotate`, `POST /organisation` and
     /// `POST /invites/{invite_id}/accept`, bytes: a vault of 4 MiB under base64, and the rest.
     pub const MAX_VAULT_BODY: usize = 6 * 1024 * 1024;
-    /// Largest body of `POST /files/{file_id}/share` and `POST /shares/batch`, bytes: [`MAX_SHARES_PER_REQUEST`] shares.
+    /// Largest body of `POST /files/{file_id}/share`, `POST /shares/batch` and
+    /// `POST /files/{file_id}/versions/{version}/rekey`, bytes: [`MAX_SHARES_PER_REQUEST`] shares.
     pub const MAX_SHARE_BODY: usize = 4 * 1024 * 1024;
     /// Shares in one `POST /files/{file_id}/share` or `POST /shares/batch`.
     pub const MAX_SHARES_PER_REQUEST: usize = 1_000;
+    /// Shares and ends of shares in one `POST /files/{file_id}/versions/{version}/rekey`, beside the owner's own.
+    pub const MAX_SHARES_PER_REKEY: usize = MAX_SHARES_PER_REQUEST;
+    /// Versions that a file may have.
+    pub const MAX_VERSIONS: u64 = 1_000;
     /// Files in one `POST /files/batch`.
     pub const MAX_FILES_PER_BATCH: usize = 500;
     /// Ciphertext of all files of one `POST /files/batch` together, bytes (8 MiB).

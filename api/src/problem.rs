@@ -97,6 +97,8 @@ codes! {
     AlreadyFounded = "already_founded", 409, "An organisation exists already";
     /// The person has an account already.
     AlreadyMember = "already_member", 409, "The person has an account already";
+    /// The file's shares are not what the request takes them for; the share that it must look at is in `record`.
+    SharesChanged = "shares_changed", 409, "The file's shares were changed meanwhile";
     /// The file's owner is a member: they end its shares themselves.
     OwnerActive = "owner_active", 409, "The file's owner is still a member";
     /// There is already a live share of this file to this person.
@@ -111,6 +113,8 @@ codes! {
     InviteReplaced = "invite_replaced", 410, "A newer invite took this one's place";
     /// Whoever invited is not a member any more.
     InviteCancelled = "invite_cancelled", 410, "This invite was cancelled";
+    /// A newer version of the file has taken the place of the one that the request names.
+    VersionReplaced = "version_replaced", 412, "A newer version took its place";
     /// The body is larger than the route takes.
     TooLarge = "too_large", 413, "The request is too large";
     /// The body is of another media type or is compressed.

@@ -187,6 +187,12 @@ routes! {
     PARTS = "GET" "/files/{file_id}/versions/{version}/parts", Member, ReadableFile;
     /// Completes an upload.
     COMPLETE = "POST" "/files/{file_id}/versions/{version}/complete", Ops, OwnFile;
+    /// Puts a newly sealed version, with its shares, in place of the live one.
+    REKEY = "POST" "/files/{file_id}/versions/{version}/rekey", Ops, OwnFile;
+    /// Cancels the upload of one version.
+    CANCEL_VERSION = "DELETE" "/files/{file_id}/versions/{version}", Ops, OwnFile;
+    /// The manifests of a file's earlier versions.
+    MANIFESTS = "GET" "/files/{file_id}/manifests", Member, ReadableFile;
     /// The ciphertext, whole or a range.
     DOWNLOAD = "GET" "/files/{file_id}/download", Member, ReadableFile;
     /// Shares a file.

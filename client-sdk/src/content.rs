@@ -207,6 +207,19 @@ async fn open_part(opening: Opening, index: u32, ciphertext: Vec<u8>) -> Result<
     .await
 }
 
+/// Opens one part and seals it under other keys, by the same layout.
+pub(crate) async fn reseal_part(
+    opening: Opening,
+    sealing: Sealing,
+    index: u32,
+    ciphertext: Vec<u8>,
+) -> Result<SealedPart> {
+    let mut plaintext = open_part(opening, index, ciphertext).await?;
+    // The padding again. The buffer held more than that, so nothing is copied.
+    plaintext.resize(sealing.layout.part(index)?.plaintext_length(), 0);
+    seal_part(sealing, index, plaintext).await
+}
+
 /// How many parts at the front of `file` are already what the list says: each is sealed again and compared, so
 /// nothing that a crash, another program or another file left there is taken for content.
 pub(crate) async fn count_finished<R: AsyncRead + Unpin>(mut file: R, opening: &Opening) -> Result<u32> {

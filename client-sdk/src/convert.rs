@@ -9,7 +9,11 @@ use sealpost_crypto::{
     evidence::EvidenceError,
     fork::ForkError,
     invite::{AcceptError, AcceptanceError, AdmissionError, CodeError, InviteError, OfferError},
-    log::{CheckpointError, Fork, FoundingError, LogError, PositionError, SignerError, StandingError},
+    log::{
+        AuthorError, CheckpointError, Fork, FoundingError, LogError, PositionError, SignerError,
+        StandingError,
+    },
+    manifest::{ManifestError, NextError, VersionError},
     metadata::MetadataError,
     opening::{OpeningError, ResolveError},
     pair::{PairEntryError, PairError},
@@ -57,6 +61,7 @@ verification!(
     FoundingError,
     LogError,
     MakeReceiptError,
+    ManifestError,
     OpenShareError,
     PairEntryError,
     PairError,
@@ -69,6 +74,7 @@ verification!(
     ShareError,
     StandingError,
     UnshareError,
+    VersionError,
     WithdrawError,
 );
 
@@ -88,6 +94,11 @@ input!(
     InviteError => "Check the address, and that your own account is active.",
     SizeError => "One file holds at most 512 GiB.",
 );
+
+/// Who signed a record does not verify.
+pub(crate) fn author(failure: AuthorError) -> Error {
+    verification(&failure, failure.code())
+}
 
 impl From<CodeError> for Error {
     fn from(failure: CodeError) -> Self {
@@ -162,6 +173,15 @@ impl From<SignerError> for Error {
             _ => return Error::verification(failure.code(), failure.to_string()),
         };
         Error::new(kind, failure.code(), failure.to_string()).with_hint(hint)
+    }
+}
+
+impl From<NextError> for Error {
+    fn from(failure: NextError) -> Self {
+        match failure {
+            NextError::Signer(failure) => failure.into(),
+            other => verification(&other, other.code()),
+        }
     }
 }
 

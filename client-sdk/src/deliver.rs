@@ -182,13 +182,14 @@ impl From<ShareStatus> for DeliveryStatus {
     }
 }
 
-/// How each recipient stands by the shares that the file has, and by those that wait: the newest share counts.
+/// How each recipient stands by the shares that the file has, and by those that wait: the newest share counts, and one of a
+/// version that was replaced counts through the one that took its place.
 pub(crate) fn standing(
     delivery: &Delivery,
     mut shares: Vec<ShareInfo>,
     queued: &[QueuedShare],
 ) -> Vec<DeliveryOutcome> {
-    shares.retain(|share| !share.renewed);
+    shares.retain(|share| !share.renewed && !share.replaced);
     shares.sort_by_key(|share| std::cmp::Reverse(share.shared_at));
     let outcome = |(email, _): &(EmailAddress, Terms)| {
         let share = shares.iter().find(|share| is_for(share, email));

@@ -14,7 +14,8 @@
 //! | `outbox-…` | signed records that may not have arrived | no |
 //! | `batch` | small files that were sent together and may not have arrived; their file keys are sealed under the vault key | sealed |
 //! | `outbox-batch` | signed shares of many files that may not have arrived | no |
-//! | `upload-…` | journals of uploads that were interrupted; the file key is sealed under the vault key | sealed |
+//! | `outbox-rekey` | a next version's signed records that may not have arrived | no |
+//! | `upload-…` | journals of uploads, of new files and of next versions, that were interrupted; the file key is sealed under the vault key | sealed |
 //! | `keyring`, `sealed-…` | with [`crate::store::SealedStore`]: seed, session and account key, sealed under keys of a keyring | sealed |
 //! | `uploads` | files that were uploaded, so that a second time is noticed | no |
 //! | `fork-….json` | proofs that the server showed two histories; never overwritten | no |

@@ -43,6 +43,9 @@ use crate::{
     tickets,
 };
 
+/// How often a download begins again because the file was sealed anew meanwhile.
+const RENEWALS: u32 = 3;
+
 /// A file that is ready to be downloaded: sender, name and size are verified, its content is not fetched yet.
 pub struct Download {
     signed_in: SignedIn,
@@ -58,6 +61,10 @@ pub struct Download {
 pub struct Downloaded {
     /// Where the file is; `None` if it went to a writer.
     pub path: Option<PathBuf>,
+    /// Which version it is: a newer one than was looked up, if the owner sealed the file anew meanwhile.
+    pub version: u64,
+    /// When the sender sealed that version, by their clock; UTC seconds.
+    pub sealed_at: u64,
     /// Bytes of content.
     pub size: u64,
     /// Whether the sender's server has the signed receipt. If not, the next download sends it.
@@ -116,10 +123,42 @@ impl Download {
         self.file.is_retired()
     }
 
+    /// The version of the file.
+    pub fn version(&self) -> u64 {
+        self.file.version()
+    }
+
+    /// When the sender sealed this version, by their clock; UTC seconds.
+    pub fn sealed_at(&self) -> u64 {
+        self.file.share.manifest().get().time
+    }
+
     /// Downloads to `destination`. Until everything is verified only a temporary file stands beside it; after an
-    /// interruption the same call goes on from what that file holds; so it does after this future was dropped.
+    /// interruption the same call goes on from what that file holds; so it does after this future was dropped. When the
+    /// owner seals the file anew meanwhile, the newer version is verified and downloaded instead, from where this one was.
     pub async fn to_path(
-        self,
+        mut self,
+        destination: &Path,
+        overwrite: Overwrite,
+        report: OnProgress<'_>,
+    ) -> Result<Downloaded> {
+        for _ in 0..RENEWALS {
+            match self.to_path_once(destination, overwrite, report).await {
+                Err(error) if is_outdated(&error) => self = self.renewed(error).await?,
+                outcome => return outcome,
+            }
+        }
+        self.to_path_once(destination, overwrite, report).await
+    }
+
+    /// The same file in the version that has taken this one's place; if there is none, `error` was right.
+    async fn renewed(&self, error: Error) -> Result<Self> {
+        let newest = self.signed_in.download(self.file.file_id()).await?;
+        if newest.version() > self.version() { Ok(newest) } else { Err(error) }
+    }
+
+    async fn to_path_once(
+        &self,
         destination: &Path,
         overwrite: Overwrite,
         report: OnProgress<'_>,
@@ -135,7 +174,7 @@ impl Download {
         let receipt = self.sign_receipt().await?;
         let path = sink.finish().await?;
         let receipt_sent = self.signed_in.inner.deliver_receipts(receipt.is_some()).await;
-        Ok(Downloaded { path: Some(path), size: self.size(), receipt_sent })
+        Ok(self.downloaded(Some(path), receipt_sent))
     }
 
     /// Downloads into `writer`, in order. Each part is verified before any of it is written; the receipt is
@@ -150,7 +189,12 @@ impl Download {
         self.fetch(&mut writer, &opening, 0..opening.parts(), content::PARTS_IN_FLIGHT, &meter).await?;
         let receipt = self.sign_receipt().await?;
         let receipt_sent = self.signed_in.inner.deliver_receipts(receipt.is_some()).await;
-        Ok(Downloaded { path: None, size: self.size(), receipt_sent })
+        Ok(self.downloaded(None, receipt_sent))
+    }
+
+    fn downloaded(&self, path: Option<PathBuf>, receipt_sent: bool) -> Downloaded {
+        let (version, sealed_at) = (self.version(), self.sealed_at());
+        Downloaded { path, version, sealed_at, size: self.size(), receipt_sent }
     }
 
     /// Completes a file that may hold the beginning already.
@@ -168,7 +212,7 @@ impl Download {
 
     async fn opening(&self) -> Result<Opening> {
         let fetched = self.opening.get_or_try_init(|| async {
-            let list = Arc::new(self.signed_in.inner.part_list(&self.file, self.ticket).await?);
+            let list = Arc::new(self.signed_in.inner.part_list(&self.file, Some(self.ticket)).await?);
             Ok(Opening { size: self.size(), list, keys: Arc::clone(&self.file.keys) })
         });
         fetched.await.cloned()
@@ -183,10 +227,10 @@ impl Download {
         meter: &Meter<'_>,
     ) -> Result<()> {
         let inner = &self.signed_in.inner;
-        let file_id = self.file.file_id();
+        let (file_id, digest) = (self.file.file_id(), self.file.share.manifest().get().digest);
         content::open_all(writer, opening, parts, in_flight, meter, |part| async move {
             let values: [&(dyn std::fmt::Display + Sync); 1] = [&file_id];
-            let call = Call::new(routes::DOWNLOAD, &values).under(self.ticket);
+            let call = Call::new(routes::DOWNLOAD, &values).under(self.ticket).of(digest);
             inner.caller.get_range(call, part.ciphertext.start, part.ciphertext_length()).await
         })
         .await
@@ -232,10 +276,10 @@ impl Inner {
     }
 
     /// The digests of all parts, held against the manifest before any part is fetched.
-    async fn part_list(&self, file: &OpenFile, ticket: TicketId) -> Result<PartList> {
+    pub(crate) async fn part_list(&self, file: &OpenFile, ticket: Option<TicketId>) -> Result<PartList> {
         let manifest = file.share.manifest();
         let layout = *manifest.layout();
-        let digests = self.part_digests(file.file_id(), file.version(), layout, Some(ticket)).await?;
+        let digests = self.part_digests(file.file_id(), file.version(), layout, ticket).await?;
         Ok(PartList::verify(layout, digests, &manifest.get().digest)?)
     }
 
@@ -251,7 +295,8 @@ impl Inner {
         let mut digests: Vec<Digest> = Vec::with_capacity(parts);
         while digests.len() < parts {
             let query = PartsQuery { from: digests.len() as u32 };
-            let call = Call { route: routes::PARTS, values: &[&file_id, &version], ticket };
+            let values: [&(dyn std::fmt::Display + Sync); 2] = [&file_id, &version];
+            let call = Call { ticket, ..Call::new(routes::PARTS, &values) };
             let page: PartDigests = self.caller.query(call, &query).await?;
             let page =
                 page.digests.0.chunks_exact(Digest::LEN).filter_map(|bytes| Digest::from_slice(bytes).ok());
@@ -284,6 +329,11 @@ impl Inner {
         }
         all_sent
     }
+}
+
+/// Whether another version may have taken the place of the one that is downloaded.
+fn is_outdated(error: &Error) -> bool {
+    error.code() == "version_replaced" || error.kind() == ErrorKind::NotFound
 }
 
 /// Why the server does not say: what does not exist and what is not ours look the same.

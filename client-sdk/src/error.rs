@@ -22,7 +22,7 @@ use sealpost_crypto::log::Fork;
 /// | [`NotFound`](Self::NotFound) | `not_found`, `not_shared` | nothing: it is gone, or was never for this account |
 /// | [`RecipientUnknown`](Self::RecipientUnknown), [`RecipientPending`](Self::RecipientPending) | `recipient_unknown`, `recipient_pending` | invite; wait until they joined |
 /// | [`Forbidden`](Self::Forbidden), [`AccountPending`](Self::AccountPending) | `role_forbidden`, `account_pending` | ask an Ops member |
-/// | [`Conflict`](Self::Conflict) | `already_uploaded`, `already_shared`, `download_in_progress`, `pair_conflict`, `vault_conflict`, `log_conflict` | it is there already, or somebody else was first: call again |
+/// | [`Conflict`](Self::Conflict) | `already_uploaded`, `already_shared`, `download_in_progress`, `version_replaced`, `rekey_overtaken`, `pair_conflict`, `vault_conflict`, `log_conflict` | it is there already, or somebody else was first: call again |
 /// | [`Network`](Self::Network), [`Server`](Self::Server) | `connect`, `network`; `unavailable`, `bad_gateway`, `internal`, `unexpected_answer` | call again later: it was tried several times |
 /// | [`Verification`](Self::Verification) | the name of the check: `part_mismatch`, `log_rollback`, `version_rollback`, `share_not_in_force`, `log_fork`, `log_withheld`, … | stop; nothing was used or written |
 /// | [`LocalFile`](Self::LocalFile), [`DestinationExists`](Self::DestinationExists), [`SourceChanged`](Self::SourceChanged) | `source_unreadable`, `not_a_file`, `write_failed`; `destination_exists`; `source_changed` | look at the file |
@@ -253,6 +253,8 @@ fn kind_of(code: &ErrorCode) -> ErrorKind {
         | C::AlreadyShared
         | C::OwnerActive
         | C::ShareChanged
+        | C::SharesChanged
+        | C::VersionReplaced
         | C::AlreadyComplete
         | C::PartConflict
         | C::LogConflict

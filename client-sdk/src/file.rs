@@ -15,7 +15,7 @@ use sealpost_crypto::{
     record::RawRecord,
     secret::FileKey,
     share::{OpenShareError, SealedShare, ShareError, VerifiedShare},
-    vault::{OldSeed, Pin},
+    vault::OldSeed,
 };
 
 use crate::{
@@ -91,10 +91,10 @@ impl Inner {
         if (context.file_id, context.version) != (claimed.file_id, claimed.version) {
             return Err(Error::verification("other_file", "the server answers with another file or version"));
         }
-        self.check_version(&share).await?;
+        self.check_version(log, &share).await?;
         self.check_in_force(log, pairs, &share).await?;
         let file = self.open_verified(log, share, claimed.metadata).await?;
-        self.pin_version(&file.share).await?;
+        self.pin_version(file.share.manifest()).await?;
         Ok(file)
     }
 
@@ -113,6 +113,23 @@ impl Inner {
             return Err(not_in_force());
         }
         if pair.counts(context.file_id) { Ok(share) } else { Err(error.into()) }
+    }
+
+    /// Verifies and opens whichever version of a file of ours a receipt is for. Its records are our own, and that the
+    /// receipt is of a version before the newest takes nothing from it: no pin is held against it, and none is made.
+    pub(crate) async fn open_own_version(
+        &self,
+        log: &Log,
+        pairs: &mut Pairs,
+        claimed: Claimed<'_>,
+    ) -> Result<OpenFile> {
+        let me = self.profile.user_id;
+        let share = self.own_share(log, pairs, claimed.share, claimed.manifest, me).await?;
+        let context = share.context();
+        if (context.sender, context.file_id, context.version) != (me, claimed.file_id, claimed.version) {
+            return Err(Error::verification("other_file", "the server answers with another file or version"));
+        }
+        self.open_verified(log, share, claimed.metadata).await
     }
 
     /// The file key and the metadata of a verified share.
@@ -149,33 +166,6 @@ impl Inner {
         Ok(seeds.map(derive).collect::<Result<_, _>>()?)
     }
 
-    /// Never an older version than was seen, nor another one under the same number.
-    async fn check_version(&self, share: &VerifiedShare) -> Result<()> {
-        let context = share.context();
-        let Some(pin) = self.vault().await?.file(context.file_id) else { return Ok(()) };
-        if context.version < pin.sequence {
-            return Err(Error::verification(
-                "version_rollback",
-                "the server shows an older version than before",
-            ));
-        }
-        if context.version == pin.sequence && context.manifest != pin.head {
-            return Err(Error::verification(
-                "version_conflict",
-                "the owner signed two different files as one version",
-            ));
-        }
-        if context.version > pin.sequence + 1
-            || (context.version > pin.sequence && share.manifest().get().previous != pin.head)
-        {
-            return Err(Error::verification(
-                "version_chain",
-                "the new version does not follow the one seen before",
-            ));
-        }
-        Ok(())
-    }
-
     /// The share must stand, not ended, in the history of what its sender shared with us.
     async fn check_in_force(&self, log: &Log, pairs: &mut Pairs, share: &VerifiedShare) -> Result<()> {
         let context = share.context();
@@ -184,13 +174,6 @@ impl Inner {
             return Ok(());
         }
         Err(not_in_force())
-    }
-
-    async fn pin_version(&self, share: &VerifiedShare) -> Result<()> {
-        let context = share.context();
-        let pin = Pin { sequence: context.version, head: context.manifest };
-        self.vault().await?.pin_file(context.file_id, pin);
-        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The resume journal of an upload (protocol §7.3): under which key which parts were sealed, durable before a
+//! The resume journal of an upload, of a new file or of a next version (protocol §7.1): under which key which parts were sealed, durable before a
 //! part is first sent. A resumed upload seals the same bytes again, or finds that the file has changed.
 
 use std::{
@@ -10,15 +10,16 @@ use std::{
 use sealpost_crypto::{
     device,
     encoding::Base64,
-    id::{Digest, FileId},
+    id::{Digest, FileId, RecordId},
     parts,
     secret::{FileKey, VaultKey},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     device::Device,
     error::{Error, Result},
+    file::OpenFile,
     store::StoreGuard,
 };
 
@@ -57,6 +58,11 @@ impl JournalName {
         format!("upload-{}", self.0)
     }
 
+    /// Of a file of ours that is sealed anew. No path gives the same name: those are absolute.
+    pub(crate) fn of_file(file_id: FileId) -> Self {
+        Self(parts::part_digest(format!("rekey {file_id}").as_bytes()))
+    }
+
     /// What stands for the path.
     pub(crate) fn digest(self) -> Digest {
         self.0
@@ -89,44 +95,66 @@ impl JournalName {
     }
 }
 
+/// What a next version is sealed from: the version before it, which was verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct After {
+    version: u64,
+    manifest: RecordId,
+}
+
+impl After {
+    pub(crate) fn new(file: &OpenFile) -> Self {
+        Self { version: file.version(), manifest: file.share.manifest().id() }
+    }
+
+    /// Whether it is this very version.
+    pub(crate) fn follows(&self, file: &OpenFile) -> bool {
+        *self == Self::new(file)
+    }
+}
+
 #[derive(Serialize, Deserialize)]
-struct Head {
-    look: Look,
+struct Head<S> {
+    #[serde(rename = "look")]
+    source: S,
     file_id: FileId,
     key: Base64,
     segments: u32,
 }
 
-/// A journal under way.
-pub(crate) struct Journal {
+/// A journal under way, and what its parts are sealed from: a file on disk, or a version.
+pub(crate) struct Journal<S = Look> {
     name: JournalName,
-    pub look: Look,
+    pub source: S,
     pub file_id: FileId,
     pub file_key: FileKey,
     segments: u32,
     digests: BTreeMap<u32, Digest>,
 }
 
-impl Journal {
+impl<S: Clone + Serialize + DeserializeOwned> Journal<S> {
     /// Begins a journal of `parts` parts under a fresh key, durable before it is returned.
     pub(crate) fn begin(
         device: &Device,
         vault_key: &VaultKey,
         name: JournalName,
-        look: Look,
+        source: S,
+        file_id: FileId,
         parts: u32,
     ) -> Result<Self> {
-        let (file_id, file_key) = (FileId::random(), FileKey::random());
+        let file_key = FileKey::random();
         let sealed = device::seal(vault_key, &purpose(&file_id), file_key.expose());
         let segments = parts.div_ceil(SEGMENT);
-        let head = Head { look: look.clone(), file_id, key: Base64(sealed), segments };
+        // What a removal that was cut short left behind is of another key.
+        remove_segments(device, name, segments)?;
+        let head = Head { source: source.clone(), file_id, key: Base64(sealed), segments };
         device.save(&name.blob(), &head)?;
-        Ok(Self { name, look, file_id, file_key, segments, digests: BTreeMap::new() })
+        Ok(Self { name, source, file_id, file_key, segments, digests: BTreeMap::new() })
     }
 
     /// The journal that an interrupted upload of the same path left.
     pub(crate) fn load(device: &Device, vault_key: &VaultKey, name: JournalName) -> Result<Option<Self>> {
-        let Some(head) = device.load::<Head>(&name.blob())? else { return Ok(None) };
+        let Some(head) = device.load::<Head<S>>(&name.blob())? else { return Ok(None) };
         // Sealed before the account's keys were rotated, as a rule: the upload begins anew, under a fresh key.
         let Ok(key) = device::open(vault_key, &purpose(&head.file_id), &head.key.0) else {
             remove(device, name, head.segments)?;
@@ -138,13 +166,13 @@ impl Journal {
         for segment in 0..head.segments {
             digests.extend(load_segment(device, name, segment * SEGMENT)?);
         }
-        let Head { look, file_id, segments, .. } = head;
-        Ok(Some(Self { name, look, file_id, file_key, segments, digests }))
+        let Head { source, file_id, segments, .. } = head;
+        Ok(Some(Self { name, source, file_id, file_key, segments, digests }))
     }
 
     /// Whether an upload of this path by parts was interrupted.
     pub(crate) fn is_under_way(device: &Device, name: JournalName) -> Result<bool> {
-        Ok(device.load::<Head>(&name.blob())?.is_some())
+        Ok(device.load::<Head<S>>(&name.blob())?.is_some())
     }
 
     /// The digest under which a part was sealed before.
@@ -175,12 +203,22 @@ impl Journal {
     pub(crate) fn discard(self, device: &Device) -> Result<()> {
         remove(device, self.name, self.segments)
     }
+
+    /// Removes whatever journal there is: nothing is to go on.
+    pub(crate) fn forget(device: &Device, name: JournalName) -> Result<()> {
+        let head = device.load::<Head<S>>(&name.blob())?;
+        head.map_or(Ok(()), |head| remove(device, name, head.segments))
+    }
+}
+
+fn remove_segments(device: &Device, name: JournalName, segments: u32) -> Result<()> {
+    (0..segments).try_for_each(|segment| device.remove(&name.segment(segment * SEGMENT)))
 }
 
 fn remove(device: &Device, name: JournalName, segments: u32) -> Result<()> {
     // The head first: without it the segments mean nothing.
     device.remove(&name.blob())?;
-    (0..segments).try_for_each(|segment| device.remove(&name.segment(segment * SEGMENT)))
+    remove_segments(device, name, segments)
 }
 
 fn load_segment(device: &Device, name: JournalName, first: u32) -> Result<BTreeMap<u32, Digest>> {
@@ -301,28 +339,40 @@ mod tests {
         let device = Device::new(Arc::new(MemoryStore::new()));
         let (vault_key, name) = (VaultKey::random(), JournalName::of(Path::new("a")));
         let look = Look::new(7, SystemTime::now());
-        let mut journal = Journal::begin(&device, &vault_key, name, look.clone(), 600).unwrap();
+        let mut journal =
+            Journal::begin(&device, &vault_key, name, look.clone(), FileId::random(), 600).unwrap();
         for index in [0, 255, 256, 599] {
             journal.record(&device, index, Digest::new([index as u8; 32])).unwrap();
         }
-        let back = Journal::load(&device, &vault_key, name).unwrap().unwrap();
+        let back = Journal::<Look>::load(&device, &vault_key, name).unwrap().unwrap();
         assert_eq!(back.file_key, journal.file_key);
         assert_eq!(back.file_id, journal.file_id);
-        assert_eq!(back.look, look);
+        assert_eq!(back.source, look);
         assert_eq!(back.sealed(), journal.sealed());
         back.discard(&device).unwrap();
-        assert!(Journal::load(&device, &vault_key, name).unwrap().is_none());
+        assert!(Journal::<Look>::load(&device, &vault_key, name).unwrap().is_none());
         assert!(load_segment(&device, name, 256).unwrap().is_empty());
 
         // Under other keys since: it begins anew, and nothing of the one before is left.
-        Journal::begin(&device, &vault_key, name, look, 600)
+        Journal::begin(&device, &vault_key, name, look.clone(), FileId::random(), 600)
             .unwrap()
             .record(&device, 300, Digest::ZERO)
             .unwrap();
         let next_key = VaultKey::random();
-        assert!(Journal::load(&device, &next_key, name).unwrap().is_none());
+        assert!(Journal::<Look>::load(&device, &next_key, name).unwrap().is_none());
         assert!(load_segment(&device, name, 256).unwrap().is_empty());
-        assert!(Journal::load(&device, &vault_key, name).unwrap().is_none());
+        assert!(Journal::<Look>::load(&device, &vault_key, name).unwrap().is_none());
+
+        // Nothing of a journal under one key is found by the next one, however that one ended.
+        let begin = |key| Journal::begin(&device, key, name, look.clone(), FileId::random(), 600).unwrap();
+        begin(&vault_key).record(&device, 599, Digest::new([9; 32])).unwrap();
+        device.remove(&name.blob()).unwrap();
+        begin(&vault_key);
+        assert!(Journal::<Look>::load(&device, &vault_key, name).unwrap().unwrap().sealed().is_empty());
+        begin(&vault_key).record(&device, 599, Digest::new([9; 32])).unwrap();
+        Journal::<Look>::forget(&device, name).unwrap();
+        assert!(Journal::<Look>::load(&device, &vault_key, name).unwrap().is_none());
+        assert!(load_segment(&device, name, 512).unwrap().is_empty());
     }
 
     fn remembered(name: JournalName, look: &Look, file_id: FileId) -> Remembered {

@@ -9,8 +9,10 @@ use sealpost_api::{
 use sealpost_crypto::{
     id::{FileId, UserId},
     log::{Log, Standing},
+    manifest::VerifiedManifest,
     receipt::VerifiedReceipt,
-    record::RawRecord,
+    record::{self, RawRecord},
+    records::{Share, ShareContext},
     share::{SealedShare, VerifiedShare},
 };
 
@@ -85,6 +87,10 @@ pub struct OwnFile {
 pub struct ShareInfo {
     /// With whom.
     pub recipient: Person,
+    /// Of which version of the file.
+    pub version: u64,
+    /// Whether it is of a version that a newer one has replaced: what is left of it is its receipt.
+    pub replaced: bool,
     /// Whether that account has ended: nobody can use the share.
     pub recipient_ended: bool,
     /// Set if that account took the place of another one: who admitted it, and when.
@@ -274,7 +280,7 @@ impl Inner {
         Ok(OwnFile { file: info(&file), shares, more_shares: view.shares_cursor.is_some(), queued })
     }
 
-    /// Verifies shares of one of our own files, with their receipts.
+    /// Verifies shares of one of our own files, each by the manifest of its version, with their receipts.
     pub(crate) async fn share_infos(
         &self,
         log: &Log,
@@ -283,18 +289,26 @@ impl Inner {
         file: &OpenFile,
         views: &[ShareView],
     ) -> Result<Vec<ShareInfo>> {
+        let newest = file.share.manifest();
+        let versions: Vec<u64> = views.iter().map(|view| version_of(&view.share)).collect::<Result<_>>()?;
+        let earlier = match versions.iter().any(|version| *version < newest.get().version) {
+            true => self.earlier_versions(log, newest).await?,
+            false => Vec::new(),
+        };
         let mut shares = Vec::with_capacity(views.len());
-        for view in views {
-            let manifest = file.share.manifest().raw();
-            let share = self.own_share(log, pairs, &view.share, manifest, view.recipient).await?;
-            let info = share_info(log, directory, &share, view);
+        for (view, version) in views.iter().zip(versions) {
+            let manifest = std::iter::once(newest).chain(&earlier).find(|of| of.get().version == version);
+            let unknown = "the server shows a share of a version that does not lead to the newest";
+            let manifest = manifest.ok_or_else(|| Error::verification("version_chain", unknown))?;
+            let share = self.own_share(log, pairs, &view.share, manifest.raw(), view.recipient).await?;
+            let info = share_info(log, directory, newest, &share, view);
             shares.push(info.map_err(|error| self.keep_fork(log, error))?);
         }
         Ok(shares)
     }
 
     /// A share that we made. One by keys that we have rotated since must stand in our own history (§5.4, rule (b)).
-    async fn own_share(
+    pub(crate) async fn own_share(
         &self,
         log: &Log,
         pairs: &mut Pairs,
@@ -340,7 +354,7 @@ impl Inner {
             metadata: &view.metadata,
             share: &view.own_share,
         };
-        let file = self.open_file(log, pairs, claimed).await?;
+        let file = self.open_own_version(log, pairs, claimed).await?;
         let recipient = view.receipt.claim::<sealpost_crypto::records::Receipt>()?.signer;
         let share = self.own_share(log, pairs, &view.share, &view.manifest, recipient).await?;
         let receipt = VerifiedReceipt::verify(view.receipt.clone(), &share, log);
@@ -380,10 +394,17 @@ pub(crate) fn shared_file(
     })
 }
 
-/// A verified share of one of our own files, with its receipt.
+/// Which version a share claims to be of.
+fn version_of(share: &SealedShare) -> Result<u64> {
+    let claimed: Share = share.record.claim()?;
+    Ok(record::parse::<ShareContext>(&claimed.context.0)?.version)
+}
+
+/// A verified share of one version of a file of ours, with its receipt.
 fn share_info(
     log: &Log,
     directory: &Directory,
+    newest: &VerifiedManifest,
     share: &VerifiedShare,
     view: &ShareView,
 ) -> Result<ShareInfo> {
@@ -391,6 +412,8 @@ fn share_info(
     let context = share.context();
     Ok(ShareInfo {
         recipient: person(directory, view.recipient)?,
+        version: context.version,
+        replaced: context.version < newest.get().version && view.unshare.is_none(),
         recipient_ended: log.active(view.recipient).is_none(),
         succession: directory.succession(log, view.recipient),
         shared_at: context.time,

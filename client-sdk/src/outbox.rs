@@ -4,7 +4,7 @@
 
 use sealpost_api::{
     batch::{FileShare, FileShareResult, FileShareResults, ShareFiles},
-    file::{ShareFile, ShareResult, ShareResults, UnshareFile},
+    file::{FileView, RekeyFile, ShareFile, ShareResult, ShareResults, UnshareFile},
     problem::Problem,
     routes,
 };
@@ -25,6 +25,16 @@ use crate::{
 
 /// Blob of the shares that one request carries.
 const BATCH: &str = "outbox-batch";
+/// Blob of a version that goes live with all its shares.
+const REPLACEMENT: &str = "outbox-rekey";
+
+/// A next version with all that goes live with it, signed and on its way.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Replacement {
+    pub file_id: FileId,
+    pub version: u64,
+    pub request: RekeyFile,
+}
 
 /// A signed record on its way.
 #[derive(Clone, Serialize, Deserialize)]
@@ -62,6 +72,7 @@ impl Inner {
         {
             return Err(error);
         }
+        self.resend_replacement().await?;
         let Some(record) = self.device.load::<Outgoing>(&blob(key))? else { return Ok(()) };
         match self.post_pair_record(record).await {
             Err(error) if !is_decided(&error) => Err(error),
@@ -92,6 +103,38 @@ impl Inner {
             self.device.remove(BATCH)?;
         }
         outcome
+    }
+
+    /// Keeps a next version's records and sends them. They are forgotten once the server has refused them, or the version
+    /// was seen to be live ([`Inner::forget_replacement`]).
+    pub(crate) async fn send_replacement(&self, replacement: Replacement) -> Result<()> {
+        self.device.save(REPLACEMENT, &replacement)?;
+        let outcome = self.post_replacement(&replacement).await;
+        if outcome.as_ref().is_err_and(is_decided) {
+            self.forget_replacement()?;
+        }
+        outcome
+    }
+
+    /// As [`Inner::resend_pair_record`], for a next version's records. The caller holds the lock of whoever signs.
+    pub(crate) async fn resend_replacement(&self) -> Result<()> {
+        let Some(replacement) = self.device.load::<Replacement>(REPLACEMENT)? else { return Ok(()) };
+        match self.post_replacement(&replacement).await {
+            Err(error) if !is_decided(&error) => Err(error),
+            _ => self.forget_replacement(),
+        }
+    }
+
+    /// The server has decided about the records.
+    pub(crate) fn forget_replacement(&self) -> Result<()> {
+        self.device.remove(REPLACEMENT)
+    }
+
+    async fn post_replacement(&self, replacement: &Replacement) -> Result<()> {
+        let Replacement { file_id, version, request } = replacement;
+        let live: Result<FileView> =
+            self.caller.post(Call::new(routes::REKEY, &[file_id, version]), request).await;
+        live.map(drop)
     }
 
     async fn post_pair_record(&self, record: Outgoing) -> Result<()> {
@@ -128,10 +171,10 @@ fn of_what(result: &FileShareResult) -> (FileId, UserId) {
 }
 
 /// Whether the server said what became of the record, rather than failing on the way. A record that it refused as
-/// invalid (a clock that was off) must not stand before all that follow.
+/// invalid (a clock that was off, parts that are gone) must not stand before all that follow.
 fn is_decided(error: &Error) -> bool {
     let failed = matches!(error.kind(), ErrorKind::Network | ErrorKind::Server | ErrorKind::NotSignedIn);
-    !failed || error.code() == "record_invalid"
+    !failed || matches!(error.code(), "record_invalid" | "parts_missing" | "digest_mismatch")
 }
 
 fn undecided() -> Error {

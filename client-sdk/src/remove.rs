@@ -5,7 +5,7 @@ use sealpost_crypto::id::FileId;
 
 use crate::{
     error::{ErrorKind, Result},
-    journal,
+    journal::{self, After, Journal, JournalName},
     server::{Call, NO_BODY},
     share::not_ours,
     signed_in::SignedIn,
@@ -24,6 +24,8 @@ impl SignedIn {
         let deleted = inner.caller.post_empty(Call::new(routes::DELETE_FILE, &[&file_id]), NO_BODY).await;
         deleted.map_err(|error| if error.kind() == ErrorKind::NotFound { not_ours() } else { error })?;
         inner.drop_queued(file_id).await?;
+        let sealed_anew = JournalName::of_file(file_id);
+        Journal::<After>::forget(&inner.device, sealed_anew)?;
         journal::forget(&inner.device, file_id).await
     }
 }

@@ -28,6 +28,7 @@ const LONGEST_WAIT_TOLD: u64 = 86_400;
 const PARTIAL_CONTENT: u16 = 206;
 const AUTHORIZATION: &str = "authorization";
 const CONTENT_TYPE: &str = "content-type";
+const IF_MATCH: &str = "if-match";
 const RANGE: &str = "range";
 const RETRY_AFTER: &str = "retry-after";
 
@@ -42,21 +43,28 @@ pub(crate) enum Auth {
 /// What fills a route's placeholders.
 pub(crate) type Values<'a> = &'a [&'a (dyn Display + Sync)];
 
-/// One route with its placeholders filled, in somebody's name, under a download ticket where there is one.
+/// One route with its placeholders filled, in somebody's name, under a download ticket and for one version's content where
+/// that matters.
 #[derive(Clone, Copy)]
 pub(crate) struct Call<'a> {
     pub route: Route,
     pub values: Values<'a>,
     pub ticket: Option<TicketId>,
+    pub content: Option<Digest>,
 }
 
 impl<'a> Call<'a> {
     pub(crate) fn new(route: Route, values: Values<'a>) -> Self {
-        Self { route, values, ticket: None }
+        Self { route, values, ticket: None, content: None }
     }
 
     pub(crate) fn under(self, ticket: TicketId) -> Self {
         Self { ticket: Some(ticket), ..self }
+    }
+
+    /// Only if the content has this digest.
+    pub(crate) fn of(self, content: Digest) -> Self {
+        Self { content: Some(content), ..self }
     }
 }
 
@@ -187,6 +195,9 @@ impl Server {
         let mut request = Request::new(method, url).header(HEADER_API, API_VERSION);
         if let Some(ticket) = call.ticket {
             request = request.header(HEADER_TICKET, ticket);
+        }
+        if let Some(digest) = call.content {
+            request = request.header(IF_MATCH, format_args!("\"{digest}\""));
         }
         Ok(match auth {
             Auth::Nobody => request,

@@ -45,7 +45,8 @@ impl Sink {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        let temporary = folder.join(format!(".sealpost-{file_id}-{version}.part"));
+        let temporary = temporary_name(folder, file_id, version);
+        take_over(folder, file_id, version, &temporary).await;
         let file = open_private(&temporary).await.map_err(|error| failed(destination, &error))?;
         let file = lock(file, destination).await?;
         let sink = Self { temporary, destination: destination.to_owned(), overwrite, finished: false };
@@ -75,6 +76,26 @@ impl Sink {
         })?;
         self.finished = true;
         Ok(self.destination.clone())
+    }
+}
+
+fn temporary_name(folder: &Path, file_id: FileId, version: u64) -> PathBuf {
+    folder.join(format!(".sealpost-{file_id}-{version}.part"))
+}
+
+/// What an interrupted download of an earlier version left becomes the beginning of this one: where a file was only sealed
+/// anew its content is the same, and whatever differs is noticed and fetched.
+async fn take_over(folder: &Path, file_id: FileId, version: u64, temporary: &Path) {
+    for earlier in (1..version).rev() {
+        let left = temporary_name(folder, file_id, earlier);
+        if !fs::symlink_metadata(&left).await.is_ok_and(|metadata| metadata.is_file()) {
+            continue;
+        }
+        // Should either fail, a temporary file stays, and its name says what it is.
+        let _ = match fs::symlink_metadata(temporary).await {
+            Ok(_) => fs::remove_file(&left).await,
+            Err(_) => fs::rename(&left, temporary).await,
+        };
     }
 }
 

@@ -77,7 +77,7 @@ impl Inner {
     }
 }
 
-fn not_shared(email: &EmailAddress) -> Error {
+pub(crate) fn not_shared(email: &EmailAddress) -> Error {
     let message = format!("the file is not shared with {email}");
     Error::new(ErrorKind::NotFound, NOT_SHARED, message)
         .with_hint("`sealpost info FILE_ID` shows with whom it is shared.")

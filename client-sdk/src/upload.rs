@@ -16,7 +16,9 @@ use sealpost_crypto::{
     encoding::{Text, int53},
     id::{Digest, FileId},
     keys::{FileKeys, Place},
-    metadata::Metadata,
+    manifest::ManifestDraft,
+    metadata::{self, Metadata},
+    parts,
     secret::FileKey,
     size::Layout,
 };
@@ -34,6 +36,7 @@ use crate::{
     error::Result,
     progress::{Meter, OnProgress},
     server::Call,
+    session::now,
     signed_in::{Inner, SignedIn},
     source::NewFile,
     wire::Wire,
@@ -53,39 +56,54 @@ pub struct Uploaded {
     pub file: NewFile,
 }
 
-/// A new file's key, what derives from it, and how the file is laid out.
-struct Fresh {
-    place: Place,
-    layout: Layout,
+/// A new version's key, what derives from it, and how the version is laid out.
+pub(crate) struct Fresh {
+    pub place: Place,
+    pub layout: Layout,
     size: u64,
-    file_key: FileKey,
-    keys: Arc<FileKeys>,
+    pub file_key: FileKey,
+    pub keys: Arc<FileKeys>,
 }
 
 impl Fresh {
     fn new(inner: &Inner, file_id: FileId, file_key: FileKey, size: u64) -> Result<Self> {
-        let place = Place { org_id: inner.profile.org_id, file_id, version: FIRST_VERSION };
+        Self::at(Place { org_id: inner.profile.org_id, file_id, version: FIRST_VERSION }, file_key, size)
+    }
+
+    /// The same for a version of any number.
+    pub(crate) fn at(place: Place, file_key: FileKey, size: u64) -> Result<Self> {
         let keys = Arc::new(FileKeys::derive(&file_key, &place));
         Ok(Self { place, layout: Layout::for_size(size)?, size, file_key, keys })
     }
 
-    fn sealing(&self) -> Sealing {
+    pub(crate) fn sealing(&self) -> Sealing {
         Sealing { size: self.size, layout: self.layout, keys: Arc::clone(&self.keys) }
+    }
+
+    /// What its manifest says, once its parts and its metadata are sealed.
+    pub(crate) fn draft(&self, digests: &[Digest], metadata: &[u8]) -> ManifestDraft {
+        ManifestDraft {
+            layout: self.layout,
+            digest: parts::content_digest(self.layout.ciphertext_length(), digests),
+            metadata: metadata::sealed_hash(metadata),
+            commitment: self.keys.commitment,
+            time: now(),
+        }
     }
 
     /// Sealed metadata. Made before anything is sent, so that a name or note that is too long is found first.
     fn seal_metadata(&self, what: &NewFile) -> Result<Vec<u8>> {
-        Ok(metadata(what).seal(&self.keys.metadata, &self.place)?)
+        Ok(described(what).seal(&self.keys.metadata, &self.place)?)
     }
 }
 
 /// Finds what is too large or too long before anything is sent.
 pub(crate) fn check(what: &NewFile) -> Result<()> {
     Layout::for_size(what.size)?;
-    Ok(metadata(what).check()?)
+    Ok(described(what).check()?)
 }
 
-fn metadata(what: &NewFile) -> Metadata {
+fn described(what: &NewFile) -> Metadata {
     Metadata {
         name: Text(what.name.clone()),
         media_type: Text(what.media_type.clone()),
@@ -129,14 +147,14 @@ impl SignedIn {
 
 impl Inner {
     /// Announces the file to the server; again, if it knows it already.
-    async fn create(&self, fresh: &Fresh) -> Result<UploadView> {
+    pub(crate) async fn create(&self, fresh: &Fresh) -> Result<UploadView> {
         let Place { file_id, version, .. } = fresh.place;
         let create = CreateFile { file_id, version };
         self.caller.post(Call::new(routes::CREATE_FILE, &[]), &create).await
     }
 
     /// Sends one part once no other is on the `wire`.
-    async fn put(&self, fresh: &Fresh, part: &SealedPart, wire: &Wire) -> Result<()> {
+    pub(crate) async fn put(&self, fresh: &Fresh, part: &SealedPart, wire: &Wire) -> Result<()> {
         let Place { file_id, version, .. } = fresh.place;
         let values: [&(dyn std::fmt::Display + Sync); 3] = [&file_id, &version, &part.index];
         let turn = wire.turn().await?;
@@ -145,7 +163,7 @@ impl Inner {
 
     /// Digests of the parts that the server has; zeros for those it lacks. Believed only where they are equal
     /// to what was sealed here.
-    async fn stored_parts(&self, fresh: &Fresh) -> Result<Vec<Digest>> {
+    pub(crate) async fn stored_parts(&self, fresh: &Fresh) -> Result<Vec<Digest>> {
         let Place { file_id, version, .. } = fresh.place;
         self.part_digests(file_id, version, fresh.layout, None).await
     }

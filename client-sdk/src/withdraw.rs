@@ -123,7 +123,7 @@ fn left_file(log: &Log, directory: &Directory, owner: UserId, view: &LeftFileVie
     if (manifest.signer, manifest.file_id, manifest.version) != (owner, view.file_id, view.version) {
         return Err(other_file());
     }
-    let shares = view.shares.iter().map(|share| left_share(log, directory, owner, view.file_id, share));
+    let shares = view.shares.iter().map(|share| left_share(log, directory, owner, view, share));
     let withdrawn_by = view.withdrawal.clone().map(|record| {
         let record = log.verify_authored::<Withdraw>(record).map_err(invalid)?;
         // Who shows a Client's signature here, or the owner's, would have us leave the file in circulation.
@@ -138,26 +138,31 @@ fn left_file(log: &Log, directory: &Directory, owner: UserId, view: &LeftFileVie
         owner: known(directory, owner)?,
         stored_size: manifest.length,
         sealed_at: manifest.time,
-        shares: shares.collect::<Result<_>>()?,
+        shares: shares.filter_map(Result::transpose).collect::<Result<_>>()?,
         more_shares: view.more_shares,
         withdrawn_by: withdrawn_by.transpose()?,
     })
 }
 
+/// `None` for one that went on with a newer version: that one's share stands for it.
 fn left_share(
     log: &Log,
     directory: &Directory,
     owner: UserId,
-    file_id: FileId,
+    file: &LeftFileView,
     view: &LeftShareView,
-) -> Result<LeftShare> {
+) -> Result<Option<LeftShare>> {
     let share = log.verify_authored::<Share>(view.record.clone()).map_err(invalid)?;
     let context: ShareContext = parse(&share.context.0)?;
-    if (share.signer, context.file_id) != (owner, file_id) {
+    if (share.signer, context.file_id) != (owner, file.file_id) {
         return Err(other_file());
     }
+    if context.version < file.version && !view.ended {
+        return Ok(None);
+    }
     let recipient = known(directory, context.recipient)?;
-    Ok(LeftShare { recipient, shared_at: context.time, downloads: view.downloads, ended: view.ended })
+    let (downloads, ended) = (view.downloads, view.ended);
+    Ok(Some(LeftShare { recipient, shared_at: context.time, downloads, ended }))
 }
 
 fn known(directory: &Directory, user_id: UserId) -> Result<Person> {

@@ -144,6 +144,21 @@ def shares():
             require(content == opener.file_keys(unhex(v["file_key"]), place)[0], "another file key")
         case(f"share: {c['name']}", c["error"], run)
 
+def versions():
+    v = load("versions")
+    at = build(v["log"], 3)
+    for c in v["versions"]:
+        manifest = at.author(c["manifest"], "manifest")
+        place = opener.place(at.org_id, manifest.file_id, manifest.version)
+        same("commitment", opener.file_keys(unhex(c["file_key"]), place)[2].hex(), manifest.commitment)
+    for c in v["cases"]:
+        pin = {"sequence": c["seen"]["version"], "head": c["seen"]["manifest"]}
+        def run():
+            manifest = at.author(c["manifest"], "manifest")
+            p.check_manifest(at, manifest, False)
+            p.check_version(at, manifest, pin, lambda: c["earlier"])
+        case(f"version: {c['name']}", c["error"], run)
+
 def pairs():
     v = load("pair")
     at = build(v["log"], 3)
@@ -298,7 +313,7 @@ def kits():
     for c in v["refused_account_keys"]:
         case(f"kit: {c['name']}", c["error"], lambda: opener.read_code(c["account_key_code"], 16))
 
-for check in (records, wires, log, openings, shares, pairs, rotations, sizes, content, age_stream, metadata, keys, hpke, vaults, envelopes, kits):
+for check in (records, wires, log, openings, shares, versions, pairs, rotations, sizes, content, age_stream, metadata, keys, hpke, vaults, envelopes, kits):
     check()
 for what, why in LEFT_OUT.items():
     print(f"left out: {what}: {why}")

@@ -343,6 +343,23 @@ def check_manifest(log, manifest, seen):
     log.standing(manifest, seen)
 
 
+def check_version(log, manifest, pin, earlier):
+    """§7.3: what `pin` names, or newer and led back to it by `earlier()`, the manifests before it, newest first."""
+    seen = pin.get("version") or pin["sequence"]
+    require(version_rollback=manifest.version >= seen)
+    require(version_conflict=manifest.version > seen or manifest.id == pin["head"])
+    for wire in earlier() if manifest.version > seen else []:
+        if manifest.version > seen:
+            before = log.author(wire, "manifest")
+            require(version_chain=before.id == manifest.previous)
+            continued = before.file_id, before.signer, before.version + 1
+            require(manifest_previous=continued == (manifest.file_id, manifest.signer, manifest.version))
+            check_manifest(log, before, seen=True)
+            manifest = before
+    require(version_chain=(manifest.version, manifest.id) == (seen, pin["head"]))
+    require(manifest_previous=manifest.signer == pin.get("owner", manifest.signer))
+
+
 def check_share(log, me, share, manifest, seen):
     """Steps 3 and 4 of §8; `seen` says of a verified record whether (b) of §5.4 holds for it."""
     enc, ciphertext = unb64(share["enc"]), unb64(share["ciphertext"])

@@ -249,11 +249,9 @@ class Client:
 
     def check_version(self, manifest):
         """§7.3, against what is pinned; only a device's pin knows the owner."""
+        path = f"/files/{manifest.file_id}/manifests"
         for pin in self.pins("files", manifest.file_id):
-            step = manifest.version - (pin.get("version") or pin["sequence"])
-            require(version_rollback=step >= 0, version_conflict=step or manifest.id == pin["head"])
-            require(version_chain=not step or step == 1 and manifest.previous == pin["head"])
-            require(manifest_previous=manifest.signer == pin.get("owner", manifest.signer))
+            p.check_version(self.log, manifest, pin, lambda: self.ask("GET", path)["manifests"])
 
     def senders(self):
         """Verified addresses by user_id (§4.4)."""
@@ -308,7 +306,8 @@ class Client:
             require(part_count=page)
             digests += [page[start : start + 32] for start in range(0, len(page), 32)]
         sizes = sealed.check_part_list(digests, manifest.length, manifest.digest)
-        answer = self.request("GET", f"{file}/download", **{"sealpost-ticket": ticket})
+        headers = {"sealpost-ticket": ticket, "If-Match": f'"{manifest.digest}"'}
+        answer = self.request("GET", f"{file}/download", **headers)
         for index, length in enumerate(sizes):
             part = network(answer.read, length)
             require(no_connection=len(part) == length)

@@ -1,4 +1,7 @@
-//! Manifests (protocol §7): the owner's statement of one version of a file.
+//! Manifests (protocol §7.3): the owner's statement of one version of a file, and the chain from the newest version back to
+//! one that was seen before.
+
+use std::cmp::Ordering;
 
 use crate::{
     error::failures,
@@ -8,6 +11,7 @@ use crate::{
     record::{Author, Authored, RawRecord, Signed},
     records::{Manifest, Positioned},
     size::Layout,
+    vault::Pin,
 };
 
 failures! {
@@ -28,13 +32,47 @@ failures! {
     }
 }
 
-/// What an owner states about a file that it sealed.
+failures! {
+    /// Why the next version's manifest can't be signed.
+    #[derive(Copy)]
+    NextError {
+        /// The manifest before it is somebody else's.
+        NotOwner = "share_not_owner", "only a file's owner makes its next version";
+    }
+    from {
+        /// The owner can't sign now.
+        Signer(SignerError),
+    }
+}
+
+failures! {
+    /// Why a version of a file is refused by whoever has seen one before.
+    VersionError {
+        /// Older than what was seen.
+        Rollback = "version_rollback", "the server shows an older version than before";
+        /// Another one under the number that was seen.
+        Conflict = "version_conflict", "the owner signed two different files as one version";
+        /// Newer, and no chain leads back to what was seen.
+        Chain = "version_chain", "the new version does not follow the one seen before";
+    }
+    from {
+        /// A manifest on the way back was refused.
+        Manifest(ManifestError),
+    }
+}
+
+/// How a version stands to the one that was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PinCheck {
+    /// It is that one.
+    Same,
+    /// It is a newer one: the chain back must be checked.
+    Newer,
+}
+
+/// What an owner states about a version that it sealed. Which one it is follows from what it is signed after.
 #[derive(Debug, Clone)]
 pub struct ManifestDraft {
-    /// The file.
-    pub file_id: FileId,
-    /// From 1.
-    pub version: u64,
     /// Its length, as a layout.
     pub layout: Layout,
     /// BLAKE3 over the digests of the parts.
@@ -43,8 +81,6 @@ pub struct ManifestDraft {
     pub metadata: Digest,
     /// The commitment from [`crate::keys::FileKeys`].
     pub commitment: Digest,
-    /// H(the manifest of the version before); zeros for version 1.
-    pub previous: RecordId,
     /// UTC seconds.
     pub time: u64,
 }
@@ -57,21 +93,40 @@ pub struct VerifiedManifest {
     standing: Standing,
 }
 
-/// Signs `draft` as its owner.
-pub fn sign(signer: &OpsSigner<'_>, draft: ManifestDraft) -> Result<VerifiedManifest, SignerError> {
+/// What came before a version, and so which one it is.
+struct Before {
+    file_id: FileId,
+    version: u64,
+    previous: RecordId,
+}
+
+/// Signs the first version of a new file as its owner.
+pub fn sign(
+    signer: &OpsSigner<'_>,
+    file_id: FileId,
+    draft: ManifestDraft,
+) -> Result<VerifiedManifest, SignerError> {
+    sign_after(signer, Before { file_id, version: 0, previous: RecordId::ZERO }, draft)
+}
+
+fn sign_after(
+    signer: &OpsSigner<'_>,
+    before: Before,
+    draft: ManifestDraft,
+) -> Result<VerifiedManifest, SignerError> {
     let position = signer.position()?;
     let Author { org_id, signer: owner, signer_bundle } = signer.author();
     let record = signer.sign(Manifest {
         org_id,
         signer: owner,
         signer_bundle,
-        file_id: draft.file_id,
-        version: draft.version,
+        file_id: before.file_id,
+        version: before.version + 1,
         length: draft.layout.ciphertext_length(),
         digest: draft.digest,
         metadata: draft.metadata,
         commitment: draft.commitment,
-        previous: draft.previous,
+        previous: before.previous,
         time: draft.time,
         log_size: position.size,
         log_head: position.head,
@@ -101,6 +156,68 @@ impl VerifiedManifest {
             Ok(previous)
         } else {
             Err(ManifestError::NotPredecessor)
+        }
+    }
+
+    /// Signs the next version of the same file, by the same owner. Its keys are bound to [`Self::next_place`].
+    pub fn sign_next(&self, signer: &OpsSigner<'_>, draft: ManifestDraft) -> Result<Self, NextError> {
+        let Author { org_id, signer: owner, .. } = signer.author();
+        if (self.record.org_id, self.record.signer) != (org_id, owner) {
+            return Err(NextError::NotOwner);
+        }
+        let Manifest { file_id, version, .. } = *self.record.get();
+        Ok(sign_after(signer, Before { file_id, version, previous: self.id() }, draft)?)
+    }
+
+    /// What the keys of the next version are bound to.
+    pub fn next_place(&self) -> Place {
+        Place { version: self.record.version + 1, ..self.place() }
+    }
+
+    /// Compares it with what was seen of the file.
+    pub fn check_pin(&self, pin: &Pin) -> Result<PinCheck, VersionError> {
+        match self.record.version.cmp(&pin.sequence) {
+            Ordering::Less => Err(VersionError::Rollback),
+            Ordering::Equal if self.id() == pin.head => Ok(PinCheck::Same),
+            Ordering::Equal => Err(VersionError::Conflict),
+            Ordering::Greater => Ok(PinCheck::Newer),
+        }
+    }
+
+    /// Verifies the manifests of the versions before this one, the newest first, as far as they are given: each is the one
+    /// that the version after it names.
+    pub fn follow_back(
+        &self,
+        earlier: impl IntoIterator<Item = RawRecord>,
+        log: &Log,
+    ) -> Result<Vec<Self>, ManifestError> {
+        let mut chain: Vec<Self> = Vec::new();
+        for raw in earlier {
+            chain.push(chain.last().unwrap_or(self).verify_previous(raw, log)?);
+        }
+        Ok(chain)
+    }
+
+    /// Verifies that a newer version follows the one that was seen: `earlier` are the manifests before this one, the newest
+    /// first, down to that one at least.
+    pub fn check_chain(
+        &self,
+        pin: &Pin,
+        earlier: impl IntoIterator<Item = RawRecord>,
+        log: &Log,
+    ) -> Result<(), VersionError> {
+        let between = usize::try_from(self.record.version.saturating_sub(pin.sequence));
+        let mut chain: Option<Self> = None;
+        for raw in earlier.into_iter().take(between.unwrap_or(usize::MAX)) {
+            let newer = chain.as_ref().unwrap_or(self);
+            if raw.id() != newer.record.previous {
+                return Err(VersionError::Chain);
+            }
+            chain = Some(newer.verify_previous(raw, log)?);
+        }
+        match chain {
+            Some(seen) if (seen.record.version, seen.id()) == (pin.sequence, pin.head) => Ok(()),
+            _ => Err(VersionError::Chain),
         }
     }
 

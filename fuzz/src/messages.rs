@@ -61,6 +61,8 @@ messages!(
     log::AppendLog,
     log::LogAppended,
     problem::Problem,
+    file::Manifests,
+    file::RekeyFile,
 );
 
 /// Input: which message, then its JSON.

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use sealpost_crypto::{
     account::Account,
     encoding::{Base64, Text},
-    id::{Digest, FileId, RecordId, UserId},
+    id::{Digest, FileId, UserId},
     invite::{InviteCode, OfferRequest, VerifiedAcceptance, VerifiedOffer, accept, offer},
     keys::{FileKeys, Place},
     log::{Founding, Log},
@@ -102,17 +102,14 @@ impl World {
         let metadata = metadata.seal(&keys.metadata, &place).unwrap();
         let layout = Layout::for_size(SIZE).unwrap();
         let draft = ManifestDraft {
-            file_id: place.file_id,
-            version: 1,
             digest: content_digest(layout.ciphertext_length(), &[Digest::new([5; 32])]),
             layout,
             metadata: metadata::sealed_hash(&metadata),
             commitment: keys.commitment,
-            previous: RecordId::ZERO,
             time: NOW,
         };
         let signer = log.ops_signer(&ops).unwrap();
-        let manifest = manifest::sign(&signer, draft).unwrap();
+        let manifest = manifest::sign(&signer, place.file_id, draft).unwrap();
         let pair = PairState::new(ops.user_id(), client.user_id());
         let request = ShareRequest {
             manifest: &manifest,

@@ -49,6 +49,15 @@ impl CheckedManifest {
     pub(crate) fn layout(&self) -> Layout {
         self.layout
     }
+
+    /// What shares of it must agree with.
+    pub(crate) fn shareable(&self) -> Shareable {
+        Shareable {
+            version: VersionKey { file_id: self.signed.file_id, version: self.signed.version },
+            manifest: self.signed.id(),
+            commitment: self.signed.commitment,
+        }
+    }
 }
 
 /// A share by a file's owner whose every field agrees with the manifest, the log, and the wrapped key.
@@ -107,7 +116,10 @@ impl Checker<'_> {
         self.stated(&signed.position(), signed.time)?;
         require(signed.file_id == key.file_id, "The manifest is of another file.")?;
         require(signed.version == key.version, "The manifest is of another version.")?;
-        require(signed.previous.is_zero(), "The manifest of version 1 names a version before.")?;
+        require(
+            (signed.version == 1) == signed.previous.is_zero(),
+            "Exactly the manifest of version 1 names no version before.",
+        )?;
         if metadata.0.len() > metadata::MAX_SEALED {
             let limit = metadata::MAX_SEALED;
             return Err(ApiError::new(
@@ -128,13 +140,7 @@ impl Checker<'_> {
         sealed: SealedShare,
         manifest: &CheckedManifest,
     ) -> Result<CheckedShare, ApiError> {
-        let signed = manifest.signed();
-        let of = Shareable {
-            version: VersionKey { file_id: signed.file_id, version: signed.version },
-            manifest: signed.id(),
-            commitment: signed.commitment,
-        };
-        let share = self.share(sealed, &of)?;
+        let share = self.share(sealed, &manifest.shareable())?;
         require(share.context.recipient == self.caller, "The owner's share is to somebody else.")?;
         require(
             share.context.expiry == 0 && share.context.limit == 0,
@@ -143,15 +149,25 @@ impl Checker<'_> {
         Ok(share)
     }
 
-    /// A share of `of`.
+    /// A share of `of`, on terms that can still be used.
     pub(crate) fn share(&self, sealed: SealedShare, of: &Shareable) -> Result<CheckedShare, ApiError> {
+        let share = self.carried_share(sealed, of)?;
+        self.terms(&share.context)?;
+        Ok(share)
+    }
+
+    /// A share of `of` that goes on from another one: its terms are to be compared with that one's.
+    pub(crate) fn carried_share(
+        &self,
+        sealed: SealedShare,
+        of: &Shareable,
+    ) -> Result<CheckedShare, ApiError> {
         let signed = self.authored::<Share>(sealed.record)?;
         let context: ShareContext = parse(&signed.context.0)
             .map_err(|_| ApiError::record_invalid("The share's context is malformed."))?;
         let wrapped = wrapped(&sealed.enc, &sealed.ciphertext)?;
         require(wrapped.digest() == signed.sealed, "The wrapped key is not the one that the share names.")?;
         self.context(&signed, &context, of)?;
-        self.terms(&context)?;
         self.recipient(&context)?;
         Ok(CheckedShare { signed, context, wrapped })
     }

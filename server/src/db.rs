@@ -39,6 +39,7 @@ pub(crate) mod tests;
 pub(crate) mod ticket;
 pub(crate) mod value;
 pub(crate) mod vault;
+pub(crate) mod version;
 pub(crate) mod withdrawal;
 
 /// Statements of every module, so that one test can prepare them all on both databases.
@@ -62,6 +63,7 @@ pub(crate) const STATEMENTS: &[&[&str]] = &[
     share::STATEMENTS,
     ticket::STATEMENTS,
     vault::STATEMENTS,
+    version::STATEMENTS,
     withdrawal::STATEMENTS,
 ];
 

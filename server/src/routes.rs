@@ -32,8 +32,10 @@ mod organisation;
 mod pair;
 mod part;
 mod receipt;
+mod rekey;
 mod rotate;
 mod share;
+mod version;
 mod withdraw;
 
 /// Everything the server answers.
@@ -110,6 +112,9 @@ fn files(mount: &mut Mount) {
     mount.at(routes::PUT_PART, part::put);
     mount.at(routes::PARTS, part::digests);
     mount.at(routes::COMPLETE, complete::complete);
+    mount.at(routes::REKEY, rekey::rekey);
+    mount.at(routes::CANCEL_VERSION, version::cancel);
+    mount.at(routes::MANIFESTS, version::manifests);
     mount.at(routes::DOWNLOAD, download::download);
     mount.at(routes::SHARE, share::share);
     mount.at(routes::SHARE_FILES, share::share_many);

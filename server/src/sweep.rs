@@ -1,5 +1,5 @@
 //! Deletes, from time to time, what nobody needs any more: abandoned uploads (their blobs first), blobs of deleted
-//! files, expired sign-ins, registrations, sessions and tickets. In small transactions, so that nobody waits for it.
+//! files and of replaced versions, expired sign-ins, registrations, sessions and tickets. In small transactions, so that nobody waits for it.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     blob::{BlobError, VersionKey},
     clock::Clock,
-    db::{DbError, Lock, Tx, expired, file, part, share, ticket},
+    db::{DbError, Lock, Tx, expired, file, part, share, ticket, version},
+    problem::ApiError,
     state::AppState,
 };
 
@@ -73,6 +74,7 @@ async fn sweep(state: &AppState, stop: &CancellationToken) -> Result<(), SweepEr
         while what.batch(state).await? == u64::from(BATCH) && !stop.is_cancelled() {}
     }
     remove_deleted(state).await?;
+    remove_replaced(state).await?;
     let before = state.clock.micros_ago(UPLOAD_SECONDS);
     let mut tx = state.db.read().await?;
     let stale = file::stale(&mut tx, before, UPLOADS).await?;
@@ -104,6 +106,28 @@ pub(crate) async fn remove_deleted(state: &AppState) -> Result<(), DbError> {
     Ok(())
 }
 
+/// Removes the blobs of versions that a newer one has replaced, then notes that they are gone. The digests of their parts
+/// stay: with the records they say what was delivered.
+pub(crate) async fn remove_replaced(state: &AppState) -> Result<(), DbError> {
+    let mut tx = state.db.read().await?;
+    let replaced = version::replaced(&mut tx, BATCH).await?;
+    drop(tx);
+    for key in replaced {
+        // One that can't be deleted now must not keep the others.
+        if let Err(error) = forget_blobs(state, key).await {
+            tracing::warn!(cause = %error, "the blobs of a replaced version stay until the next sweep");
+        }
+    }
+    Ok(())
+}
+
+async fn forget_blobs(state: &AppState, key: VersionKey) -> Result<(), SweepError> {
+    state.blobs.keep_only(key, &HashSet::new()).await?;
+    let mut tx = state.db.write().await?;
+    version::forget_blobs(&mut tx, key).await?;
+    Ok(tx.commit().await?)
+}
+
 async fn remove_blobs(state: &AppState, version: VersionKey) -> Result<(), SweepError> {
     state.blobs.keep_only(version, &HashSet::new()).await?;
     let mut tx = state.db.write().await?;
@@ -120,13 +144,25 @@ async fn abandon(state: &AppState, version: VersionKey, before: i64) -> Result<(
     if !is_ours {
         return Ok(());
     }
+    clear(state, version).await?;
+    tracing::info!("deleted an abandoned upload");
+    Ok(())
+}
+
+async fn clear(state: &AppState, version: VersionKey) -> Result<(), SweepError> {
     state.blobs.keep_only(version, &HashSet::new()).await?;
     let mut tx = state.db.write().await?;
     tx.lock(Lock::File(version.file_id.as_bytes())).await?;
     file::delete_swept(&mut tx, version).await?;
-    tx.commit().await?;
-    tracing::info!("deleted an abandoned upload");
-    Ok(())
+    Ok(tx.commit().await?)
+}
+
+/// Deletes an upload that its owner has cancelled: it is out of reach already. Should this fail, the next sweep does it.
+pub(crate) async fn finish(state: &AppState, version: VersionKey) -> Result<(), ApiError> {
+    clear(state, version).await.map_err(|error| match error {
+        SweepError::Db(error) => error.into(),
+        SweepError::Blob(error) => error.into(),
+    })
 }
 
 /// Rows that expire.
@@ -269,6 +305,26 @@ mod tests {
             let mut tx = state.db.read().await.unwrap();
             assert!(file::deleted(&mut tx, 1).await.unwrap().is_empty());
             assert!(file::is_deleted(&mut tx, upload.file_id).await.unwrap(), "its id is not free again");
+        }
+
+        async fn the_blobs_of_a_replaced_version_go_and_the_digests_of_its_parts_stay(db: Db) {
+            const LIVE: &str = "UPDATE file_versions SET state = 2 WHERE file_id = $1";
+            let state = state(db).await;
+            let owner = insert_account(&state.db).await;
+            let upload = insert_upload(&state.db, owner, state.clock.micros()).await;
+            let key = put_part(&state, upload).await;
+            let mut tx = state.db.write().await.unwrap();
+            sql!(&mut tx, execute LIVE, &upload.file_id.as_bytes()[..]).unwrap();
+            version::replace(&mut tx, upload, state.clock.micros()).await.unwrap();
+            tx.commit().await.unwrap();
+
+            // As a crash right after the transaction leaves it.
+            assert_eq!(is_there(&state, owner, key).await, (true, true));
+            sweep_all(&state).await;
+            assert_eq!(is_there(&state, owner, key).await, (true, false));
+            let mut tx = state.db.read().await.unwrap();
+            assert!(version::replaced(&mut tx, 1).await.unwrap().is_empty(), "it is looked at once");
+            assert_eq!(part::range(&mut tx, upload, 0, 9).await.unwrap().len(), 1);
         }
 
         async fn expired_rows_go_in_batches(db: Db) {

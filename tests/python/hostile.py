@@ -413,7 +413,14 @@ def version(number, previous):
 
 case("a next version that does not follow", "version_chain", version(2, OTHER32), seen=True)
 case("a version after the next", "version_chain", version(3, manifest.id), seen=True)
-case("a next version of a new context", "file_key_unopenable", version(2, manifest.id), seen=True)
+MANIFESTS, first = f"GET /files/{A}/manifests", files[A]["manifest"]
+chain = {MANIFESTS: instead({"manifests": [first]})}
+case("a next version of a new context", "file_key_unopenable", {**version(2, manifest.id), **chain}, seen=True)
+case("a next version whose chain is kept back", "version_chain", version(2, manifest.id), seen=True)
+skips = {**version(3, manifest.id), **chain}
+case("a version after the next, by a chain that skips", "manifest_previous", skips, seen=True)
+broken = {MANIFESTS: instead({"manifests": [{**first, "signature": files[B]["manifest"]["signature"]}]})}
+case("a chain that nobody signed", "signature_invalid", {**version(2, manifest.id), **broken}, seen=True)
 case("a version that nobody saw before", "file_key_unopenable", version(2, OTHER32))
 case("an older version", "version_rollback", seen=True, state=pin("files", A, version=2))
 case("another file of the same version", "version_conflict", seen=True, state=pin("files", A, head=OTHER32))

@@ -6,6 +6,7 @@ mod credential;
 mod files;
 mod login;
 mod people;
+mod rekey;
 mod rotation;
 
 pub use files::{Stored, Terms, Upload};

@@ -10,16 +10,17 @@ use crate::{
     OCTET_STREAM,
     batch::{CreateFiles, FileResults, FileShareResults, ShareFiles},
     file::{
-        CompleteFile, CreateFile, FileView, OwnFileView, PairPage, PairQuery, PartDigests, PartsQuery,
-        PostReceipt, ReceiptQuery, ReceiptView, ShareFile, ShareResults, ShareView, UnshareFile, UploadView,
-        WithdrawFile,
+        CompleteFile, CreateFile, FileView, Manifests, OwnFileView, PairPage, PairQuery, PartDigests,
+        PartsQuery, PostReceipt, ReceiptQuery, ReceiptView, RekeyFile, ShareFile, ShareResults, ShareView,
+        UnshareFile, UploadView, WithdrawFile,
     },
     limits::{MAX_BATCH_BODY, MAX_SHARE_BODY},
     paging::PageQuery,
     problem::ErrorCode::{
         AlreadyComplete, AlreadyShared, DigestMismatch, IdTaken, LimitReached, LogUnknown, NotFound,
         OwnerActive, PairConflict, PartConflict, PartsMissing, RangeNotSatisfiable, RecipientPending,
-        RecipientUnknown, RecordInvalid, ShareChanged, StorageFull, TooLarge, Unavailable, Unsupported,
+        RecipientUnknown, RecordInvalid, ShareChanged, SharesChanged, StorageFull, TooLarge, Unavailable,
+        Unsupported, VersionReplaced,
     },
     routes,
 };
@@ -35,7 +36,7 @@ pub(super) fn uploads() -> Group {
                 .gives::<UploadView>(201, "The upload has begun.")
                 .gives::<UploadView>(200, "It had begun before; nothing was changed.")
                 .again("The same file and version give where the upload stands.")
-                .fails(&[IdTaken, LimitReached, Unsupported]),
+                .fails(&[IdTaken, LimitReached, NotFound, Unsupported]),
             Operation::of(routes::PUT_PART)
                 .about("The answer means that the bytes would survive a power cut.")
                 .headers(&[Parameter::PartDigest, Parameter::ContentLength])
@@ -56,8 +57,26 @@ pub(super) fn uploads() -> Group {
                 .again("The same manifest gives the file as it stands; another one is `already_complete`.")
                 .fails(&[
                     AlreadyComplete, PairConflict, PartsMissing, DigestMismatch, RecordInvalid, LogUnknown, LimitReached,
-                    RecipientUnknown,
+                    RecipientUnknown, Unsupported,
                 ]),
+            Operation::of(routes::REKEY)
+                .about(
+                    "A next version, whose parts were uploaded like those of the first, takes the place of the live one together with \
+                     all its shares, in one transaction; then the old ciphertext goes. Whoever is downloading begins anew, under the \
+                     same ticket.",
+                )
+                .takes_up_to::<RekeyFile>(MAX_SHARE_BODY)
+                .gives::<FileView>(200, "The new version is live.")
+                .again("The same manifest gives the file as it stands; another one is `already_complete`.")
+                .fails(&[
+                    AlreadyComplete, PairConflict, SharesChanged, PartsMissing, DigestMismatch, RecordInvalid, LogUnknown,
+                    LimitReached, RecipientUnknown,
+                ]),
+            Operation::of(routes::CANCEL_VERSION)
+                .about("For a version that is not live: its parts go, and it may begin anew. The file stays as it is.")
+                .gives_nothing("There is no such upload any more.")
+                .again("Answered as if it were cancelled now.")
+                .fails(&[AlreadyComplete]),
             Operation::of(routes::CREATE_FILES)
                 .about(
                     "Whole files of one part each: what the three steps above say, in one piece. Each is accepted or refused by \
@@ -92,6 +111,9 @@ pub(super) fn files() -> Group {
                 .about("Under a ticket that was paid for, also when the share's last download is under way.")
                 .headers(&[Parameter::Ticket])
                 .gives::<FileView>(200, "The file."),
+            Operation::of(routes::MANIFESTS)
+                .about("By these a reader who has seen an earlier version knows that the newest one follows it.")
+                .gives::<Manifests>(200, "The manifests, the newest first; none while there is one version only."),
             Operation::of(routes::DELETE_FILE)
                 .about("Access ends at once, and the content goes. Signed records stay as evidence.")
                 .gives_nothing("The file is gone.")
@@ -100,7 +122,7 @@ pub(super) fn files() -> Group {
                 .about(
                     "The first request under a ticket counts as a download. `HEAD` gives the same headers and counts nothing.",
                 )
-                .headers(&[Parameter::Range, Parameter::Ticket])
+                .headers(&[Parameter::Range, Parameter::Ticket, Parameter::IfMatch])
                 .gives_other(
                     200,
                     OCTET_STREAM,
@@ -119,7 +141,7 @@ pub(super) fn files() -> Group {
                     ],
                     "The range.",
                 )
-                .fails(&[RangeNotSatisfiable, StorageFull]),
+                .fails(&[RangeNotSatisfiable, StorageFull, VersionReplaced]),
         ],
     }
 }

@@ -22,6 +22,8 @@ pub(super) enum Parameter {
     Ticket,
     /// `Range`.
     Range,
+    /// `If-Match`.
+    IfMatch,
 }
 
 impl Parameter {
@@ -56,6 +58,14 @@ impl Parameter {
                 "One range of bytes (RFC 9110 §14.2). Several at once are refused; other units are ignored."
                     .to_owned(),
                 json!({ "type": "string", "pattern": "^[Bb]ytes=([0-9]+-[0-9]*|-[0-9]+)$", "examples": ["bytes=0-65551"] }),
+            ),
+            Self::IfMatch => (
+                "if-match",
+                false,
+                "The `ETag` of the version that is wanted: the digest in its manifest, in quotes. If another one is live, the \
+                 answer is `version_replaced`."
+                    .to_owned(),
+                json!({ "type": "string", "pattern": "^\"[0-9a-f]{64}\"$" }),
             ),
         };
         json!({ "name": name, "in": "header", "required": required, "description": about, "schema": schema })

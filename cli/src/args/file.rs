@@ -63,10 +63,16 @@ pub struct ShareArgs {
 }
 
 const UNSHARE_NOTE: &str = "\
-Example:
+Examples:
   sealpost unshare FILE_ID client@example.com
+  sealpost unshare FILE_ID client@example.com --rekey
 
-The server refuses the file to them from now on. Whoever downloaded it before may have kept a copy.";
+The server refuses the file to them from now on. Whoever downloaded it before may have kept a copy.
+
+With --rekey the file is downloaded, verified and sealed anew under another key, as its next version. That version
+and everybody else's shares go live at once, on the terms that they have; then the server deletes the old ciphertext,
+so that the key they have opens nothing that is kept there. After an interruption the same command goes on. Evidence of
+what was delivered is made of the newest version only: make it before (`sealpost evidence`) if you need it.";
 
 /// `sealpost unshare`
 #[derive(Debug, Args)]
@@ -78,7 +84,7 @@ pub struct UnshareArgs {
     /// Whose share ends
     #[arg(required = true, value_name = "EMAIL")]
     pub emails: Vec<EmailAddress>,
-    /// Seal the file anew under another key (comes with a later version)
+    /// Seal the file anew under another key for those who keep it
     #[arg(long)]
     pub rekey: bool,
 }

@@ -15,6 +15,7 @@ use crate::{
     output::{Downloaded, Downloads, ItemError},
     printer::Format,
     progress::Meter,
+    time,
 };
 
 /// Where files go.
@@ -65,6 +66,8 @@ async fn fetch(
     let mut downloaded = Downloaded {
         file_id: file.to_string(),
         name: download.name().to_owned(),
+        version: download.version(),
+        sealed_at: Some(time::rfc3339(download.sealed_at())),
         size: download.size(),
         from: Some(person(download.from().clone())),
         sender_left: download.sender_left(),
@@ -74,6 +77,7 @@ async fn fetch(
     };
     let meter = Meter::new(&context.printer, download.name());
     let written = write(download, destination, overwrite, &meter).await?;
+    (downloaded.version, downloaded.sealed_at) = (written.version, Some(time::rfc3339(written.sealed_at)));
     downloaded.receipt_sent = written.receipt_sent;
     if !written.receipt_sent {
         context.printer.note(
@@ -116,6 +120,8 @@ fn failed(file: FileId, failure: &Failure) -> Downloaded {
     Downloaded {
         file_id: file.to_string(),
         name: String::new(),
+        version: 0,
+        sealed_at: None,
         size: 0,
         from: None,
         sender_left: false,

@@ -37,6 +37,7 @@ pub fn file(file: OwnFile) -> output::OwnFile {
 fn share(share: ShareInfo) -> Share {
     Share {
         status: status(&share).to_owned(),
+        version: Some(share.version),
         new_account: share.succession.map(account::succession),
         email: share.recipient.email,
         shared_at: time::rfc3339(share.shared_at),
@@ -52,6 +53,7 @@ fn queued(share: QueuedShare) -> Share {
     Share {
         email: share.email,
         status: "queued".to_owned(),
+        version: None,
         new_account: None,
         shared_at: time::rfc3339(share.queued_at),
         expires_at: share.terms.expires_at.map(time::rfc3339),
@@ -68,6 +70,8 @@ fn status(share: &ShareInfo) -> &'static str {
         "ended"
     } else if share.renewed {
         "renewed"
+    } else if share.replaced {
+        "replaced"
     } else if share.expires_at.is_some_and(|end| end <= time::now()) {
         "expired"
     } else if share.limit.is_some_and(|limit| share.downloads >= limit) {

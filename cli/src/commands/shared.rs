@@ -24,6 +24,7 @@ pub async fn run(args: ListArgs, context: &Context) -> Outcome {
 /// A file as output.
 pub fn file(file: SharedFile) -> ReceivedFile {
     ReceivedFile {
+        sealed_at: time::rfc3339(file.file.sealed_at),
         file: listing::facts(file.file),
         from: person(file.from),
         sender_left: file.sender_left,

@@ -1,4 +1,6 @@
-//! `unshare`: the server refuses the file to them from now on.
+//! `unshare`: the server refuses the file to them from now on; with `--rekey` their key opens nothing that it keeps.
+
+use sealpost_client::{EmailAddress, Error, SignedIn};
 
 use crate::{
     args::UnshareArgs,
@@ -7,25 +9,53 @@ use crate::{
         share::{distinct, own_file},
     },
     context::Context,
-    failure::{Failure, Outcome},
+    failure::Outcome,
     output::{ItemError, Unshared, Unshares},
+    progress::Meter,
 };
 
 pub async fn run(args: UnshareArgs, context: &Context) -> Outcome {
-    if args.rekey {
-        return Err(Failure::later("sealing anew under another key (--rekey)"));
-    }
-    let recipients = distinct(args.emails);
+    let recipients = distinct(args.emails.clone());
     let session = context.signed_in().await?;
     let mut items = Items::new(recipients.len());
-    let mut unshares = Vec::with_capacity(recipients.len());
-    for email in recipients {
-        let failure = session.unshare(args.file, &email).await.map_err(own_file).err();
-        let error = failure.as_ref().map(ItemError::from);
-        let status = if error.is_some() { "error" } else { "unshared" };
-        unshares.push(Unshared { email: email.to_string(), status: status.to_owned(), error });
-        failure.into_iter().for_each(|failure| items.fail(email.as_str(), failure));
+    let mut shown =
+        Unshares { file_id: args.file.to_string(), unshares: Vec::new(), sealed_anew: false, version: None };
+    if args.rekey {
+        rekey(&args, &recipients, &session, context, &mut shown, &mut items).await?;
+    } else {
+        for email in recipients {
+            let outcome = session.unshare(args.file, &email).await;
+            shown.unshares.push(entry(&email, outcome, &mut items));
+        }
     }
-    context.printer.show(&Unshares { file_id: args.file.to_string(), unshares })?;
+    context.printer.show(&shown)?;
     items.finish(&context.printer)
+}
+
+async fn rekey(
+    args: &UnshareArgs,
+    recipients: &[EmailAddress],
+    session: &SignedIn,
+    context: &Context,
+    shown: &mut Unshares,
+    items: &mut Items,
+) -> Outcome {
+    let meter = Meter::new(&context.printer, &args.file.to_string());
+    let rekeyed = session.unshare_rekeying(args.file, recipients, &meter.callback()).await;
+    drop(meter);
+    let rekeyed = rekeyed.map_err(own_file)?;
+    (shown.sealed_anew, shown.version) = (rekeyed.sealed_anew, Some(rekeyed.version));
+    for outcome in rekeyed.recipients {
+        shown.unshares.push(entry(&outcome.email, outcome.result, items));
+    }
+    Ok(())
+}
+
+/// What became of one share; a failure goes to `items` too.
+fn entry(email: &EmailAddress, outcome: Result<(), Error>, items: &mut Items) -> Unshared {
+    let failure = outcome.map_err(own_file).err();
+    let error = failure.as_ref().map(ItemError::from);
+    let status = if error.is_some() { "error" } else { "unshared" };
+    failure.into_iter().for_each(|failure| items.fail(email.as_str(), failure));
+    Unshared { email: email.to_string(), status: status.to_owned(), error }
 }

@@ -67,13 +67,19 @@ pub struct FileFacts {
 impl FileFacts {
     /// The line that begins an entry, with the time that matters to its reader.
     fn line(&self, time: &str) -> String {
-        format!("{}  {:>11}  {time}  {}\n", self.file_id, size(self.size), text::safe(&self.name))
+        let version = version(self.version);
+        format!("{}  {:>11}  {time}  {}{version}\n", self.file_id, size(self.size), text::safe(&self.name))
     }
 
     /// A line with the note, if there is one.
     fn note(&self) -> String {
         if self.note.is_empty() { String::new() } else { format!("    “{}”\n", text::safe(&self.note)) }
     }
+}
+
+/// What stands behind a name: which version it is, if there were others before.
+fn version(version: u64) -> String {
+    if version == 1 { String::new() } else { format!("  (version {version})") }
 }
 
 /// One entry of `ls`.
@@ -114,6 +120,8 @@ pub struct ReceivedFile {
     pub sender_left: bool,
     /// The sender has changed their keys since; this device had seen the share before.
     pub by_retired_key: bool,
+    /// When the sender sealed this version, by their clock.
+    pub sealed_at: String,
     /// When it was shared.
     pub shared_at: String,
     /// When the share ends.
@@ -168,6 +176,10 @@ pub struct Downloaded {
     pub file_id: String,
     /// Its name, as the sender gave it; empty if that could not be verified.
     pub name: String,
+    /// Its version; 0 if that could not be verified.
+    pub version: u64,
+    /// When the sender sealed that version, by their clock.
+    pub sealed_at: Option<String>,
     /// Bytes.
     pub size: u64,
     /// Who sealed and signed it.
@@ -195,7 +207,11 @@ impl Show for Downloads {
             let (path, from) = (file.path.as_ref()?, file.from.as_ref()?);
             let left = if file.sender_left { SENDER_LEFT } else { "" };
             let (path, size, from) = (text::safe(path), size(file.size), from.human());
-            Some(format!("{path}  {size}, from {from}{left}, verified\n"))
+            let sealed = match &file.sealed_at {
+                Some(time) if file.version > 1 => format!(", version {} of {time}", file.version),
+                _ => String::new(),
+            };
+            Some(format!("{path}  {size}, from {from}{left}{sealed}, verified\n"))
         };
         self.files.iter().filter_map(line).collect()
     }
@@ -228,7 +244,8 @@ impl Show for Receipt {
     fn human(&self) -> String {
         let standing = if self.standing == "current" { "" } else { "  (by a key since retired)" };
         let (name, email) = (text::safe(&self.name), text::safe(&self.email));
-        format!("{}  {}  {email}  {name}{standing}\n", self.file_id, self.time)
+        let version = version(self.version);
+        format!("{}  {}  {email}  {name}{version}{standing}\n", self.file_id, self.time)
     }
 
     fn ids(&self) -> Vec<String> {
@@ -256,6 +273,7 @@ mod tests {
                 email: "c@example.com".into(),
                 shared_at: "2026-01-01T00:00:00Z".into(),
                 status: "used_up".into(),
+                version: Some(1),
                 new_account: None,
                 expires_at: Some("2026-02-01T00:00:00Z".into()),
                 downloads: 3,

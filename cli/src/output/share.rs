@@ -13,8 +13,10 @@ pub struct Share {
     pub email: String,
     /// `active`, `expired`, `used_up`, `ended`; `renewed`: a fresh share took its place after keys were changed;
     /// `account_ended`: whom it was for can't sign in to that account; `queued`: it waits until they have joined and are
-    /// admitted.
+    /// admitted; `replaced`: it is of a version that was sealed anew since, and what is left of it is its receipt.
     pub status: String,
+    /// Of which version of the file; `null` while it is queued.
+    pub version: Option<u64>,
     /// Set if the recipient's account took the place of another one.
     pub new_account: Option<NewAccount>,
     /// When it was shared, or queued.
@@ -32,8 +34,19 @@ pub struct Share {
 }
 
 impl Share {
-    /// One indented line.
+    /// One indented line; none for a share that was replaced and has nothing to tell.
     pub fn human(&self) -> String {
+        if self.status == "replaced" {
+            let receipt = self.receipt();
+            let version = self.version.unwrap_or_default();
+            let line = |receipt| {
+                format!(
+                    "    → {}  version {version}, sealed anew since, {receipt}\n",
+                    text::safe(&self.email)
+                )
+            };
+            return receipt.map(line).unwrap_or_default();
+        }
         let mut facts = vec![self.status.replace('_', " ")];
         if let Some(time) = &self.expires_at {
             facts.push(format!("until {time}"));
@@ -44,12 +57,15 @@ impl Share {
             Some(limit) => format!("{} of {}", self.downloads, count(limit, "download")),
             None => count(self.downloads, "download"),
         });
-        if let Some(time) = &self.receipt_at {
-            let retired = self.receipt_standing.as_deref() == Some("retired");
-            facts.push(format!("receipt {time}{}", if retired { " (by a key since retired)" } else { "" }));
-        }
+        facts.extend(self.receipt());
         facts.extend(self.new_account.as_ref().map(NewAccount::human));
         format!("    → {}  {}\n", text::safe(&self.email), facts.join(", "))
+    }
+
+    fn receipt(&self) -> Option<String> {
+        let time = self.receipt_at.as_ref()?;
+        let retired = self.receipt_standing.as_deref() == Some("retired");
+        Some(format!("receipt {time}{}", if retired { " (by a key since retired)" } else { "" }))
     }
 }
 
@@ -137,12 +153,24 @@ pub struct Unshares {
     pub file_id: String,
     /// One entry per address, in the order given.
     pub unshares: Vec<Unshared>,
+    /// With `--rekey`: whether the file was sealed anew under another key. If not, nobody named had a key that opens it.
+    pub sealed_anew: bool,
+    /// With `--rekey`: the version that is live now.
+    pub version: Option<u64>,
 }
 
 impl Show for Unshares {
     fn human(&self) -> String {
         let line = |entry: &Unshared| format!("No longer shared with {}\n", text::safe(&entry.email));
-        self.unshares.iter().filter(|entry| entry.error.is_none()).map(line).collect()
+        let ended: String = self.unshares.iter().filter(|entry| entry.error.is_none()).map(line).collect();
+        let version = self.version.filter(|_| self.sealed_anew);
+        let anew = version.map(|version| {
+            format!(
+                "Sealed anew under another key, as version {version}; the server deletes the old ciphertext.\n\
+                 Whoever decrypted the file before may have kept a copy.\n"
+            )
+        });
+        ended + &anew.unwrap_or_default()
     }
 
     fn ids(&self) -> Vec<String> {

@@ -164,7 +164,7 @@ fn nothing_is_overwritten_unless_asked() {
 #[test]
 fn what_a_later_version_brings_is_refused_in_a_sentence() {
     let world = World::new();
-    let error = world.ops.json(&["unshare", &"0".repeat(32), CLIENT, "--rekey"]).fails(2, "unsupported");
+    let error = world.ops.json(&["serve", "--blobs", "s3://bucket"]).fails(2, "unsupported");
     assert!(text(&error, "message").contains("later version"), "{error}");
 }
 

@@ -15,6 +15,7 @@ mod many;
 mod people;
 mod readme;
 mod recovery;
+mod rekey;
 mod replacement;
 mod resume;
 mod revocation;

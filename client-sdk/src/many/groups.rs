@@ -9,7 +9,7 @@ use crate::{
     deliver::Delivery,
     device::Device,
     error::Result,
-    journal::{Journal, JournalName},
+    journal::{Journal, JournalName, Look},
     upload::is_small,
 };
 
@@ -48,7 +48,7 @@ pub(super) async fn groups(device: &Device, files: &[Delivery]) -> Result<Vec<Gr
         let name = JournalName::of(&file.path);
         let size = size(&file.path).await;
         // What can't be read or is too large is told when its turn comes.
-        if !is_small(size) || Journal::is_under_way(device, name)? {
+        if !is_small(size) || Journal::<Look>::is_under_way(device, name)? {
             groups.large(size);
         } else {
             let ciphertext = Layout::for_size(size)?.ciphertext_length();

@@ -6,13 +6,11 @@ use sealpost_api::{
 };
 use sealpost_crypto::{
     encoding::Base64,
-    id::{Digest, RecordId},
+    id::Digest,
     keys::Place,
     log::Log,
-    manifest::{self, ManifestDraft, VerifiedManifest},
-    metadata,
+    manifest::{self, VerifiedManifest},
     pair::{PairEntry, PairState},
-    parts,
     share::{self, SealedShare, ShareRequest},
     vault::PairKey,
 };
@@ -66,20 +64,11 @@ impl Inner {
         digests: &[Digest],
         metadata: &[u8],
     ) -> Result<VerifiedManifest> {
-        let draft = ManifestDraft {
-            file_id: fresh.place.file_id,
-            version: fresh.place.version,
-            layout: fresh.layout,
-            digest: parts::content_digest(fresh.layout.ciphertext_length(), digests),
-            metadata: metadata::sealed_hash(metadata),
-            commitment: fresh.keys.commitment,
-            previous: RecordId::ZERO,
-            time: now(),
-        };
-        Ok(manifest::sign(&log.ops_signer(&self.account)?, draft)?)
+        let signer = log.ops_signer(&self.account)?;
+        Ok(manifest::sign(&signer, fresh.place.file_id, fresh.draft(digests, metadata))?)
     }
 
-    pub(super) fn share_with_self(
+    pub(crate) fn share_with_self(
         &self,
         log: &Log,
         fresh: &Fresh,

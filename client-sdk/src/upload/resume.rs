@@ -8,6 +8,7 @@ use sealpost_crypto::{
     id::{Digest, FileId},
     size::Layout,
 };
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{FIRST_VERSION, Fresh, Uploaded};
 use crate::{
@@ -177,7 +178,7 @@ impl Inner {
     }
 
     async fn announce_as(&self, journal: &Journal, what: &NewFile) -> Result<(Fresh, Vec<u8>, FileState)> {
-        let fresh = Fresh::new(self, journal.file_id, journal.file_key.clone(), journal.look.size)?;
+        let fresh = Fresh::new(self, journal.file_id, journal.file_key.clone(), journal.source.size)?;
         let metadata = fresh.seal_metadata(what)?;
         let state = self.create(&fresh).await?.state;
         Ok((fresh, metadata, state))
@@ -188,18 +189,18 @@ impl Inner {
     async fn take_up(&self, file: &OnDisk<'_>) -> Result<Journal> {
         let vault_key = &self.account.keys().vault;
         if let Some(journal) = Journal::load(&self.device, vault_key, file.name)? {
-            if journal.look == file.look && self.is_unchanged(file.path, &journal).await? {
+            if journal.source == file.look && self.is_unchanged(file.path, &journal).await? {
                 return Ok(journal);
             }
             journal.discard(&self.device)?;
         }
         let parts = Layout::for_size(file.look.size)?.parts();
-        Journal::begin(&self.device, vault_key, file.name, file.look.clone(), parts)
+        Journal::begin(&self.device, vault_key, file.name, file.look.clone(), FileId::random(), parts)
     }
 
     /// Seals every part of the journal again and compares.
     async fn is_unchanged(&self, path: &Path, journal: &Journal) -> Result<bool> {
-        let fresh = Fresh::new(self, journal.file_id, journal.file_key.clone(), journal.look.size)?;
+        let fresh = Fresh::new(self, journal.file_id, journal.file_key.clone(), journal.source.size)?;
         let source = Source::open(path).await?;
         let wanted = |index| journal.digest(index).is_some();
         let compare = |part: SealedPart| {
@@ -256,7 +257,11 @@ impl Inner {
     }
 
     /// The digest is durable before the part is first sent.
-    fn record(&self, journal: &Mutex<Journal>, part: &SealedPart) -> Result<()> {
+    pub(crate) fn record<S: Clone + Serialize + DeserializeOwned>(
+        &self,
+        journal: &Mutex<Journal<S>>,
+        part: &SealedPart,
+    ) -> Result<()> {
         let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
         journal.record(&self.device, part.index, part.digest)
     }

@@ -3,7 +3,7 @@ use crate::{
     account::Account,
     chunk,
     encoding::Text,
-    id::{Digest, FileId, OrgId, RecordId},
+    id::{Digest, FileId, OrgId},
     keys::{FileKeys, Place},
     log::{StandingError, testing::Organisation},
     manifest::{self, ManifestDraft, VerifiedManifest},
@@ -127,17 +127,14 @@ fn sealed(
     };
     let metadata = metadata.seal(&keys.metadata, &place).unwrap();
     let draft = ManifestDraft {
-        file_id: place.file_id,
-        version: 1,
         layout,
         digest: content_digest(layout.ciphertext_length(), &digests),
         metadata: sealed_hash(&metadata),
         commitment: keys.commitment,
-        previous: RecordId::ZERO,
         time: 1_000,
     };
     let signer = organisation.log.ops_signer(owner).unwrap();
-    (manifest::sign(&signer, draft).unwrap(), metadata, digests)
+    (manifest::sign(&signer, place.file_id, draft).unwrap(), metadata, digests)
 }
 
 #[test]

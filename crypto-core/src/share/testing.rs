@@ -3,7 +3,7 @@
 use super::{SealedShare, ShareRequest, VerifiedShare, seal};
 use crate::{
     account::Account,
-    id::{Digest, FileId, RecordId},
+    id::{Digest, FileId},
     keys::{FileKeys, Place},
     log::testing::Organisation,
     manifest::{self, ManifestDraft, VerifiedManifest},
@@ -58,17 +58,14 @@ pub(crate) fn file(organisation: &Organisation, owner: &Account) -> (FileKey, Ve
     let file_key = FileKey::random();
     let place = Place { org_id: organisation.log.org_id(), file_id: FileId::random(), version: 1 };
     let draft = ManifestDraft {
-        file_id: place.file_id,
-        version: place.version,
         layout: Layout::for_size(10_000).unwrap(),
         digest: Digest::random(),
         metadata: Digest::random(),
         commitment: FileKeys::derive(&file_key, &place).commitment,
-        previous: RecordId::ZERO,
         time: 1_000,
     };
     let signer = organisation.log.ops_signer(owner).unwrap();
-    (file_key, manifest::sign(&signer, draft).unwrap())
+    (file_key, manifest::sign(&signer, place.file_id, draft).unwrap())
 }
 
 pub(crate) fn share(

@@ -107,16 +107,14 @@ impl Delivered {
         let (layout, part) = sealed(&keys);
         let metadata = metadata(&keys, &place);
         let draft = ManifestDraft {
-            file_id: place.file_id,
-            version: 1,
             layout,
             digest: content_digest(layout.ciphertext_length(), &[part_digest(&part)]),
             metadata: sealed_hash(&metadata),
             commitment: keys.commitment,
-            previous: RecordId::ZERO,
             time: 1_700_000_000,
         };
-        let manifest = manifest::sign(&world.log.ops_signer(&world.carol).unwrap(), draft).unwrap();
+        let manifest =
+            manifest::sign(&world.log.ops_signer(&world.carol).unwrap(), place.file_id, draft).unwrap();
         let share = share(&world, &manifest, &file_key);
         let verified =
             VerifiedShare::verify(&share, manifest.raw().clone(), &world.log, world.bob.user_id(), false);

@@ -16,5 +16,6 @@ mod specification;
 mod support;
 #[path = "../vector_file/mod.rs"]
 mod vector_file;
+mod versions;
 mod words;
 mod world;

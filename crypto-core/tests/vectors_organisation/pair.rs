@@ -88,16 +88,13 @@ fn file(world: &World, n: u8) -> (FileKey, VerifiedManifest) {
     let file_key = FileKey::from_slice(&[n; 32]).unwrap();
     let place = Place { org_id: world.log.org_id(), file_id: FileId::new([n; 16]), version: 1 };
     let draft = ManifestDraft {
-        file_id: place.file_id,
-        version: 1,
         layout: Layout::for_size(1).unwrap(),
         digest: Digest::new([n; 32]),
         metadata: Digest::new([n; 32]),
         commitment: FileKeys::derive(&file_key, &place).commitment,
-        previous: RecordId::ZERO,
         time: 1_700_000_000,
     };
-    (file_key, manifest::sign(&world.log.ops_signer(&world.ann).unwrap(), draft).unwrap())
+    (file_key, manifest::sign(&world.log.ops_signer(&world.ann).unwrap(), place.file_id, draft).unwrap())
 }
 
 fn generate() -> Value {

@@ -2,7 +2,7 @@
 
 use sealpost_crypto::{
     account::Account,
-    id::{Digest, FileId, RecordId},
+    id::{Digest, FileId},
     keys::{FileKeys, Place},
     log::Log,
     manifest::{self, ManifestDraft},
@@ -54,17 +54,14 @@ fn share(log: &Log, ann: &Account, bob: &Account, pair: &mut PairState, n: u8) -
     let file_key = FileKey::from_slice(&[n; 32]).unwrap();
     let place = Place { org_id: log.org_id(), file_id: FileId::new([n; 16]), version: 1 };
     let draft = ManifestDraft {
-        file_id: place.file_id,
-        version: 1,
         layout: Layout::for_size(1).unwrap(),
         digest: Digest::new([n; 32]),
         metadata: Digest::new([n; 32]),
         commitment: FileKeys::derive(&file_key, &place).commitment,
-        previous: RecordId::ZERO,
         time: 1_700_000_000,
     };
     let request = ShareRequest {
-        manifest: &manifest::sign(&signer, draft).unwrap(),
+        manifest: &manifest::sign(&signer, place.file_id, draft).unwrap(),
         file_key: &file_key,
         recipient: log.active(bob.user_id()).unwrap(),
         pair,

@@ -146,16 +146,13 @@ impl Story {
 fn sign_manifest(world: &World, file_key: &FileKey) -> VerifiedManifest {
     let place = Place { org_id: world.log.org_id(), file_id: FileId::new([0xf1; 16]), version: 1 };
     let draft = ManifestDraft {
-        file_id: place.file_id,
-        version: 1,
         layout: Layout::for_size(10_000).unwrap(),
         digest: Digest::new([0xd1; 32]),
         metadata: Digest::new([0xd2; 32]),
         commitment: FileKeys::derive(file_key, &place).commitment,
-        previous: RecordId::ZERO,
         time: 1_700_000_000,
     };
-    manifest::sign(&world.log.ops_signer(&world.carol).unwrap(), draft).unwrap()
+    manifest::sign(&world.log.ops_signer(&world.carol).unwrap(), place.file_id, draft).unwrap()
 }
 
 fn generate() -> Value {

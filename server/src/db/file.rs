@@ -44,13 +44,15 @@ macro_rules! joined {
 
 statements! {
     OWNER = "SELECT owner FROM files WHERE file_id = $1";
-    OPEN_UPLOADS = "SELECT COUNT(*) FROM files WHERE owner = $1 AND live_at IS NULL AND deleted_at IS NULL";
+    OPEN_UPLOADS = "SELECT COUNT(*) + (SELECT COUNT(*) FROM file_versions v JOIN files f ON f.file_id = v.file_id \
+            WHERE v.state = 1 AND v.version > 1 AND f.owner = $1) \
+        FROM files WHERE owner = $1 AND live_at IS NULL AND deleted_at IS NULL";
     INSERT = "INSERT INTO files (file_id, owner, created_at) VALUES ($1, $2, $3)";
     INSERT_VERSION = "INSERT INTO file_versions (file_id, version, state, created_at, updated_at) \
         VALUES ($1, $2, 1, $3, $3)";
     VERSION = "SELECT v.state, v.manifest_id FROM file_versions v \
         JOIN files f ON f.file_id = v.file_id \
-        WHERE v.file_id = $1 AND v.version = $2 AND f.owner = $3 AND v.state < 3";
+        WHERE v.file_id = $1 AND v.version = $2 AND f.owner = $3 AND v.state IN (1, 2, 6, 7)";
     TOUCH = "UPDATE file_versions SET updated_at = $3 WHERE file_id = $1 AND version = $2";
     COMPLETE = "UPDATE file_versions SET state = 2, manifest_id = $3, manifest = $4, metadata = $5, length = $6, \
         digest = $7, updated_at = $8 WHERE file_id = $1 AND version = $2 AND state = 1";
@@ -260,7 +262,8 @@ pub(crate) async fn insert(tx: &mut Tx, key: VersionKey, owner: UserId, now: i64
     Ok(())
 }
 
-/// One version of somebody's own file; `None` for everybody else's, and for one that is being swept.
+/// One version of somebody's own file, also one that was replaced since; `None` for everybody else's, and for one that is
+/// being swept.
 pub(crate) async fn version(tx: &mut Tx, key: VersionKey, owner: UserId) -> Result<Option<Version>, DbError> {
     type Columns = (i64, Option<Vec<u8>>);
     let (file, owner) = (&key.file_id.as_bytes()[..], &owner.as_bytes()[..]);

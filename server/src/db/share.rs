@@ -1,6 +1,11 @@
 //! Shares: who may read which version, on what terms.
 
-use sealpost_api::file::{LeftShareView, ShareView};
+use std::collections::HashMap;
+
+use sealpost_api::{
+    account::AccountStatus,
+    file::{LeftShareView, ShareView},
+};
 use sealpost_crypto::{
     encoding::Base64,
     id::{FileId, RecordId, UserId},
@@ -9,9 +14,9 @@ use sealpost_crypto::{
 
 use super::{
     DbError, Tx, sql, statements,
-    value::{Stored, int, uint},
+    value::{StatusColumn, Stored, int, uint},
 };
-use crate::{check::CheckedShare, paging::Place};
+use crate::{blob::VersionKey, check::CheckedShare, paging::Place};
 
 /// Columns of a [`Row`].
 macro_rules! columns {
@@ -53,6 +58,13 @@ statements! {
         SELECT share_id FROM shares WHERE NOT over AND expiry > 0 AND expiry <= $1 LIMIT $2)";
     END = "UPDATE shares SET unshare_id = $2, over = TRUE WHERE share_id = $1 AND unshare_id IS NULL";
     END_ALL = "UPDATE shares SET over = TRUE WHERE file_id = $1 AND NOT over";
+    /// Every share of a version to others, in the order of its pair, with the standing of whom it is to.
+    OF_VERSION = "SELECT s.share_id AS id, s.recipient, s.expiry, s.download_limit, s.unshare_id, a.status \
+        FROM shares s JOIN pair_records p ON p.record_id = s.share_id JOIN accounts a ON a.user_id = s.recipient \
+        WHERE s.file_id = $1 AND s.version = $2 AND s.recipient <> s.sender ORDER BY p.sequence";
+    RETIRE_VERSION = "UPDATE shares SET over = TRUE WHERE file_id = $1 AND version = $2 AND NOT over";
+    CARRY_DOWNLOADS = "UPDATE shares SET downloads = (SELECT o.downloads FROM shares o WHERE o.share_id = $1) \
+        WHERE share_id = $2";
     OF_FILE = concat!(columns!(), "FROM shares s ", records!(),
         "WHERE s.file_id = $1 AND s.recipient <> s.sender AND (s.created_at, s.share_id) > ($2, $3) \
         ORDER BY s.created_at, s.share_id LIMIT $4");
@@ -150,6 +162,62 @@ impl Found {
     pub(crate) fn is_ended(&self) -> bool {
         self.unshare_id.is_some() || self.renewed_by.is_some()
     }
+}
+
+/// The newest share of a version to one person.
+#[derive(sqlx::FromRow)]
+pub(crate) struct Running {
+    /// H(share).
+    #[sqlx(try_from = "Vec<u8>")]
+    pub id: RecordId,
+    /// To whom.
+    #[sqlx(try_from = "Vec<u8>")]
+    pub recipient: UserId,
+    expiry: i64,
+    download_limit: i64,
+    unshare_id: Option<Vec<u8>>,
+    #[sqlx(try_from = "i64")]
+    status: StatusColumn,
+}
+
+impl Running {
+    /// Whether its owner ended it.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.unshare_id.is_some()
+    }
+
+    /// Whether whom it is to is a member.
+    pub(crate) fn is_active(&self) -> bool {
+        self.status.0 == AccountStatus::Active
+    }
+
+    /// Whether it ends like this.
+    pub(crate) fn has_terms(&self, expiry: u64, limit: u64) -> bool {
+        (self.expiry, self.download_limit) == (int(expiry), int(limit))
+    }
+
+    /// Whether a next version must be shared, too. One whose downloads are used up counts: the last may be under way.
+    pub(crate) fn goes_on(&self, now: i64) -> bool {
+        !self.is_ended() && self.is_active() && (self.expiry == 0 || self.expiry > now / 1_000_000)
+    }
+}
+
+/// The newest share of a version to each person who had one, the owner apart.
+pub(crate) async fn running(tx: &mut Tx, key: VersionKey) -> Result<HashMap<UserId, Running>, DbError> {
+    let rows = sql!(tx, all Running: OF_VERSION, &key.file_id.as_bytes()[..], int(key.version))?;
+    Ok(rows.into_iter().map(|row| (row.recipient, row)).collect())
+}
+
+/// Makes room for the shares of a next version; nobody downloads by these any more.
+pub(crate) async fn retire_version(tx: &mut Tx, key: VersionKey) -> Result<(), DbError> {
+    sql!(tx, execute RETIRE_VERSION, &key.file_id.as_bytes()[..], int(key.version))?;
+    Ok(())
+}
+
+/// What was downloaded by one share counts for the one that takes its place.
+pub(crate) async fn carry_downloads(tx: &mut Tx, from: RecordId, to: RecordId) -> Result<(), DbError> {
+    sql!(tx, execute CARRY_DOWNLOADS, &from.as_bytes()[..], &to.as_bytes()[..])?;
+    Ok(())
 }
 
 /// A share by its id.

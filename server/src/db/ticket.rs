@@ -13,7 +13,7 @@ statements! {
         ON CONFLICT (share_id, ticket_id) DO NOTHING";
     REOPEN = "UPDATE tickets SET started_at = $3, closed = FALSE WHERE share_id = $1 AND ticket_id = $2 \
         AND (closed OR started_at <= $4)";
-    COUNT = "UPDATE shares SET downloads = downloads + 1 WHERE share_id = $1 AND unshare_id IS NULL \
+    COUNT = "UPDATE shares SET downloads = downloads + 1 WHERE share_id = $1 AND NOT over AND unshare_id IS NULL \
         AND renewed_by IS NULL AND (expiry = 0 OR expiry > $2) AND (download_limit = 0 OR downloads < download_limit)";
     CLOSE = "UPDATE tickets SET closed = TRUE WHERE share_id = $1 AND ticket_id = $2";
     END_ALL = "DELETE FROM tickets WHERE share_id IN (SELECT share_id FROM shares WHERE recipient = $1)";

@@ -13,11 +13,11 @@ use sealpost_crypto::{
     record::Authored,
 };
 
-use super::file::readable;
+use super::file::{check_version, readable};
 use crate::{
     auth::OpsMember,
     blob::{BlobId, VersionKey},
-    check::{CheckedManifest, CheckedShare, Checker, not_current},
+    check::{CheckedManifest, CheckedShare, Checker, Shareable, not_current},
     db::{
         DbError, Lock, Tx,
         file::{self, By},
@@ -38,6 +38,7 @@ pub(super) async fn complete(
     Path((file_id, version)): Path<(FileId, u64)>,
     Json(body): Json<CompleteFile>,
 ) -> Result<Answer<FileView>, ApiError> {
+    check_version(version)?;
     let (key, owner) = (VersionKey { file_id, version }, member.user_id());
     let mut tx = state.db.read().await?;
     let done = is_done(&mut tx, key, owner, body.manifest.id()).await?;
@@ -77,6 +78,17 @@ impl Upload {
     /// H(manifest).
     pub(super) fn manifest(&self) -> RecordId {
         self.manifest.signed().id()
+    }
+
+    /// What shares of it must agree with.
+    pub(super) fn shareable(&self) -> Shareable {
+        self.manifest.shareable()
+    }
+
+    /// Whether it is the version after `live`, whose manifest has this id.
+    pub(super) fn follows(&self, live: VersionKey, manifest: RecordId) -> bool {
+        let signed = self.manifest.signed();
+        (signed.version, signed.previous) == (live.version + 1, manifest)
     }
 
     /// What keeps the version from going live: the keys were rotated since it was checked, or another record holds the
@@ -148,7 +160,12 @@ pub(super) fn already_complete() -> ApiError {
 }
 
 /// Whether the version is live with this very manifest; live with another one is an error.
-async fn is_done(tx: &mut Tx, key: VersionKey, owner: UserId, manifest: RecordId) -> Result<bool, ApiError> {
+pub(super) async fn is_done(
+    tx: &mut Tx,
+    key: VersionKey,
+    owner: UserId,
+    manifest: RecordId,
+) -> Result<bool, ApiError> {
     match standing(tx, key, owner, manifest).await? {
         Standing::Absent => Err(ApiError::not_found()),
         Standing::Uploading => Ok(false),

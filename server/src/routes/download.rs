@@ -40,24 +40,33 @@ pub(super) async fn download(
 ) -> Result<Response, ApiError> {
     let ticket = ticket(&headers)?.unwrap_or_else(TicketId::random);
     let (mut access, mut paid) = access(&state, file_id, member.user_id(), ticket).await?;
+    check_wanted(&headers, &access)?;
     let length = access.layout.ciphertext_length();
     let range = match wanted(&headers, length) {
         Ok(range) => range,
         Err(error) => return Ok(not_satisfiable(error, length)),
     };
     // HEAD tells everything but the bytes, so it costs nothing.
-    if !paid && method != Method::HEAD {
-        let read_by = access.share;
-        if pay(&state, read_by, ticket).await.is_err() {
-            // The share may have been renewed in between.
-            (access, paid) = self::access(&state, file_id, member.user_id(), ticket).await?;
-            if !paid {
-                pay(&state, access.share, ticket).await?;
-            }
+    if !paid && method != Method::HEAD && pay(&state, access.share, ticket).await.is_err() {
+        // Another share may have taken its place in between, of this version or of the next.
+        let looked_at = access.version;
+        (access, paid) = self::access(&state, file_id, member.user_id(), ticket).await?;
+        if access.version != looked_at {
+            return Err(replaced());
+        }
+        if !paid {
+            pay(&state, access.share, ticket).await?;
         }
     }
     let bytes = range.clone().unwrap_or(0..length);
-    let body = if method == Method::HEAD { Body::empty() } else { content(&state, &access, bytes).await? };
+    let body = if method == Method::HEAD {
+        Body::empty()
+    } else {
+        match content(&state, &access, bytes).await {
+            Ok(body) => body,
+            Err(error) => return Err(why(&state, &access, member.user_id(), ticket, error).await?),
+        }
+    };
     let mut response = answer(&access, range, body)?;
     if !access.is_owner {
         response.headers_mut().insert(HEADER_TICKET, text(&ticket.to_string())?);
@@ -78,6 +87,38 @@ async fn access(
     let since = state.clock.micros_ago(TICKET_SECONDS);
     let paid = access.is_owner || tickets::is_live(&mut tx, access.share, ticket, since).await?;
     Ok((access, paid))
+}
+
+/// The version that the request wants is the one that is live.
+fn check_wanted(headers: &HeaderMap, access: &Access) -> Result<(), ApiError> {
+    match headers.get(header::IF_MATCH) {
+        Some(wanted) if wanted.as_bytes() != tag(access).as_bytes() => Err(replaced()),
+        _ => Ok(()),
+    }
+}
+
+fn tag(access: &Access) -> String {
+    format!("\"{}\"", access.digest)
+}
+
+fn replaced() -> ApiError {
+    let detail = "The file's owner has sealed it anew: another version is live.";
+    ApiError::new(ErrorCode::VersionReplaced, detail)
+        .hint("Look at the file again, and download that version.")
+}
+
+/// Why a download failed that was allowed a moment ago: perhaps another version took the place of the one looked at.
+async fn why(
+    state: &AppState,
+    access: &Access,
+    reader: UserId,
+    ticket: TicketId,
+    error: ApiError,
+) -> Result<ApiError, ApiError> {
+    let mut tx = state.db.read().await?;
+    let now = readable(state, &mut tx, access.version.file_id, reader, By::Ticket(ticket)).await?;
+    let is_same = now.access(reader)?.version == access.version;
+    Ok(if is_same { error } else { replaced() })
 }
 
 fn wanted(headers: &HeaderMap, length: u64) -> Result<Option<Range<u64>>, RangeError> {
@@ -111,7 +152,7 @@ fn answer(access: &Access, range: Option<Range<u64>>, body: Body) -> Result<Resp
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(OCTET_STREAM));
     headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(header::ETAG, text(&format!("\"{}\"", access.digest))?);
+    headers.insert(header::ETAG, text(&tag(access))?);
     let length = match range {
         None => total,
         Some(Range { start, end }) => {

@@ -10,7 +10,7 @@ use axum::{
 use sealpost_api::{
     HEADER_TICKET,
     file::{CreateFile, FileState, FileView, OwnFileView, UploadView},
-    limits::{MAX_OPEN_UPLOADS, MAX_SHARES_SHOWN, TICKET_SECONDS},
+    limits::{MAX_OPEN_UPLOADS, MAX_SHARES_SHOWN, MAX_VERSIONS, TICKET_SECONDS},
     paging::{Page, PageQuery},
     problem::ErrorCode,
 };
@@ -22,7 +22,7 @@ use crate::{
     db::{
         DbError, Lock, Tx,
         file::{self, By},
-        share,
+        share, version,
     },
     extract::{Json, Path, Query, page_size},
     paging::{Order, Place, page},
@@ -41,7 +41,6 @@ pub(super) async fn create(
     Json(asked): Json<CreateFile>,
 ) -> Result<(StatusCode, Answer<UploadView>), ApiError> {
     let CreateFile { file_id, version } = asked;
-    check_version(version)?;
     let (key, owner) = (VersionKey { file_id, version }, member.user_id());
     let mut tx = state.db.write().await?;
     tx.lock(Lock::User(owner)).await?;
@@ -49,21 +48,51 @@ pub(super) async fn create(
     if let Some(known) = file::version(&mut tx, key, owner).await? {
         return Ok((StatusCode::OK, Answer(UploadView { file_id, version, state: known.state })));
     }
-    if let Some(refused) = obstacle(&mut tx, file_id, owner).await? {
+    let refused = match version {
+        1 => obstacle(&mut tx, file_id, owner).await?,
+        _ => next_obstacle(&mut tx, key, owner).await?,
+    };
+    if let Some(refused) = refused {
         return Err(refused);
     }
     check_open_uploads(&mut tx, owner).await?;
-    file::insert(&mut tx, key, owner, state.clock.micros()).await?;
+    match version {
+        1 => file::insert(&mut tx, key, owner, state.clock.micros()).await?,
+        _ => version::insert(&mut tx, key, state.clock.micros()).await?,
+    }
     tx.commit().await?;
     Ok((StatusCode::CREATED, Answer(UploadView { file_id, version, state: FileState::Uploading })))
 }
 
-/// Which versions files can have.
+/// Which versions go live by themselves.
 pub(super) fn check_version(version: u64) -> Result<(), ApiError> {
     if version == 1 {
         return Ok(());
     }
-    Err(ApiError::new(ErrorCode::Unsupported, "Files have only version 1 so far."))
+    let detail = "A version after the first goes live together with the shares of the one before.";
+    Err(ApiError::new(ErrorCode::Unsupported, detail)
+        .hint("Upload its parts, then use `POST /files/{file_id}/versions/{version}/rekey`."))
+}
+
+/// What keeps a version after the first from being uploaded. Of a file that is not `owner`'s nothing is told.
+async fn next_obstacle(tx: &mut Tx, key: VersionKey, owner: UserId) -> Result<Option<ApiError>, DbError> {
+    let Some((live, _)) = file::live(tx, key.file_id, owner).await? else {
+        return Ok(Some(ApiError::not_found()));
+    };
+    if key.version > MAX_VERSIONS {
+        let detail = format!("A file has at most {MAX_VERSIONS} versions.");
+        return Ok(Some(ApiError::new(ErrorCode::LimitReached, detail)));
+    }
+    if key.version != live.version + 1 {
+        let detail = format!("The file's next version is {}.", live.version + 1);
+        return Ok(Some(ApiError::new(ErrorCode::Unsupported, detail)));
+    }
+    let is_swept = version::exists(tx, key).await?;
+    Ok(is_swept.then(being_deleted))
+}
+
+fn being_deleted() -> ApiError {
+    ApiError::new(ErrorCode::Unavailable, "An abandoned upload of this file is being deleted.").retry_after(5)
 }
 
 /// What keeps an id from a new file of `owner`, who has no version under it that they could go on with.
@@ -78,10 +107,7 @@ pub(super) async fn obstacle(
             ApiError::new(ErrorCode::IdTaken, "This file was deleted.")
                 .hint("Upload it as a new file, under a new id.")
         }
-        Some(found) if found == owner => {
-            let detail = "An abandoned upload of this file is being deleted.";
-            ApiError::new(ErrorCode::Unavailable, detail).retry_after(5)
-        }
+        Some(found) if found == owner => being_deleted(),
         Some(_) => ApiError::new(ErrorCode::IdTaken, "Another file has this id.")
             .hint("Ids are 16 random bytes: make a new one."),
     };

@@ -314,13 +314,18 @@ pub(super) async fn unshare(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn end(state: &AppState, record: &Signed<Unshare>) -> Result<(), ApiError> {
-    let place = PairPlace {
+/// The place that an unshare claims in its pair.
+pub(super) fn unshare_place(record: &Signed<Unshare>) -> PairPlace {
+    PairPlace {
         sender: record.signer,
         recipient: record.recipient,
         sequence: record.pair_sequence,
         previous: record.pair_previous,
-    };
+    }
+}
+
+async fn end(state: &AppState, record: &Signed<Unshare>) -> Result<(), ApiError> {
+    let place = unshare_place(record);
     let mut tx = state.db.write().await?;
     tx.lock(Lock::User(place.sender)).await?;
     if pair::is_known(&mut tx, Kind::Unshare, record.id(), place.sender).await? {

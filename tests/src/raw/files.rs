@@ -125,7 +125,7 @@ impl Person {
         CompleteFile { manifest: manifest.into_raw(), metadata: Base64(upload.metadata.clone()), share }
     }
 
-    fn manifest(&self, upload: &Upload, position: Position, time: u64) -> Manifest {
+    pub(super) fn manifest(&self, upload: &Upload, position: Position, time: u64) -> Manifest {
         let length = upload.parts.iter().map(|part| part.len() as u64).sum();
         Manifest {
             org_id: self.org_id,

@@ -13,6 +13,7 @@ mod people;
 mod queue;
 mod recovery;
 mod reinvite;
+mod rekey;
 mod replacement;
 mod revocation;
 mod rotation;

@@ -22,3 +22,4 @@ mod sharing;
 mod sign_in;
 mod statements;
 mod unattended;
+mod versions;

@@ -68,6 +68,26 @@ on_every_backend! {
         assert!(ops.me.files(None).await.unwrap().items.is_empty());
     }
 
+    async fn sealing_a_file_anew_can_be_dropped_and_repeated(server: TestServer) {
+        let (ops, client) = sdk::organisation(&server).await;
+        let bob = ops.welcome(&server.url(), "bob@example.com").await;
+        let content = random_bytes(300_000);
+        let file = ops.upload("contract.bin", &content).await;
+        ops.share(file, &client, Terms { downloads: Some(1), ..Terms::default() }).await.unwrap();
+        ops.share(file, &bob, Terms::default()).await.unwrap();
+        let emails = [bob.email.clone()];
+        let rekey = || async { ops.me.unshare_rekeying(file, &emails, &|_| {}).await };
+        let (rekeyed, dropped) = dropped_again_and_again(rekey).await;
+        assert_eq!(rekeyed.unwrap().version, 2, "one new version, not several");
+        assert!(dropped > 3, "dropped {dropped} times only");
+        assert!(client.download(file).await.unwrap() == content);
+        bob.download(file).await.unwrap_err();
+        let own = ops.me.files(None).await.unwrap().items.remove(0);
+        let live: Vec<_> = own.shares.iter().filter(|share| !share.ended && !share.replaced).collect();
+        assert_eq!(live.len(), 1);
+        assert_eq!((live[0].version, live[0].downloads, live[0].limit), (2, 1, Some(1)));
+    }
+
     async fn calls_on_many_files_can_be_dropped_and_repeated(server: TestServer) {
         let (ops, client) = sdk::organisation(&server).await;
         let recipients = vec![(client.email.clone(), Terms::default())];
@@ -128,6 +148,7 @@ fn every_future_moves_between_threads(
     });
     moves(me.share(file, emails, Terms::default()));
     moves(me.unshare(file, &emails[0]));
+    moves(me.unshare_rekeying(file, emails, quiet));
     moves(me.files(None));
     moves(me.shared(None));
     moves(me.receipts(None, None));

@@ -14,6 +14,7 @@ mod matrix;
 mod openapi;
 mod people;
 mod python;
+mod rekey;
 mod repeats;
 mod replacement;
 mod restore;

@@ -10,7 +10,7 @@ use sealpost_api::{
     account::{ChangeCredential, CredentialRegister, RotateAccount, VaultBlob},
     auth::{FounderRegister, KeyChallengeRequest, KeyLogin, LoginFinish, LoginStart, Refresh},
     batch::{CreateFiles, FileShare, ShareFiles},
-    file::{CreateFile, ShareFile, UnshareFile, WithdrawFile},
+    file::{CreateFile, RekeyFile, ShareFile, UnshareFile, WithdrawFile},
     invite::InviteRegister,
     log::{AppendLog, LogSeen},
     routes::{self, Access, Object, Route},
@@ -282,6 +282,13 @@ impl World {
                 (request.header(HEADER_PART_DIGEST, "ab".repeat(32)).body(vec![7; 100]), &[422])
             }
             routes::COMPLETE => json(value(self.ops.completion(&self.shared.upload).await), &[409, 422]),
+            routes::REKEY => {
+                // Of the first version, which is live.
+                let complete = self.ops.completion(&self.shared.upload).await;
+                json(value(RekeyFile { complete, shares: Vec::new(), unshares: Vec::new() }), &[409])
+            }
+            routes::CANCEL_VERSION => (request, &[409]),
+            routes::MANIFESTS => (request, &[200]),
             routes::SHARE => {
                 json(value(ShareFile { shares: vec![self.shared.own_share.clone()], renews: vec![] }), &[200])
             }

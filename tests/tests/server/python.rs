@@ -156,6 +156,31 @@ on_every_backend! {
         assert_eq!(files(&inbox).len(), 3);
     }
 
+    async fn it_follows_a_file_that_was_sealed_anew(server: TestServer) {
+        let (ops, client) = sdk::organisation(&server).await;
+        let content = content();
+        let file = ops.upload("a.bin", &content).await;
+        let [bob, dora] =
+            [ops.welcome(&server.url(), "bob@example.com").await, ops.welcome(&server.url(), "dora@example.com").await];
+        for person in [&client, &bob, &dora] {
+            ops.share(file, person, Default::default()).await.unwrap();
+        }
+        let script = Script::new(&server, &client).await;
+        assert_eq!(script.lines(&["list"]).await.len(), 1, "it has seen the first version");
+        for person in [&bob, &dora] {
+            let rekeyed = ops.me.unshare_rekeying(file, std::slice::from_ref(&person.email), &|_| {}).await;
+            assert!(rekeyed.unwrap().sealed_anew);
+        }
+        // The third follows the first by a chain, and it says so in a receipt.
+        script.lines(&["download", &file.to_string(), "-o", text(&script.out())]).await;
+        assert!(std::fs::read(script.out()).unwrap() == content);
+        let receipts = ops.me.receipts(Some(file), None).await.unwrap();
+        assert_eq!(receipts.items.iter().map(|receipt| receipt.version).collect::<Vec<_>>(), [3]);
+        ops.me.unshare_rekeying(file, std::slice::from_ref(&client.email), &|_| {}).await.unwrap();
+        std::fs::remove_file(script.out()).unwrap();
+        assert!(script.refused(NOT_FOUND, file).await.contains("not_found"));
+    }
+
     async fn it_refuses_what_it_has_no_right_to_or_cannot_place(server: TestServer) {
         let (ops, client) = sdk::organisation(&server).await;
         let file = ops.upload("a.txt", b"content").await;

@@ -248,6 +248,25 @@ impl Case {
                 let case = on(&[files, sent(ops)], &[&upload.file_id, &1], value(&one));
                 but(case, value(&two), 409, "already_complete")
             }
+            routes::REKEY => {
+                let file = ops.upload().await;
+                ops.share_with(&file, client, Terms::default()).await;
+                let upload = ops.upload_next(&file).await;
+                let keep = [(client, Terms::default())];
+                let one = ops.rekey_request(&file, &upload, &keep).await;
+                let two = ops.rekey_request(&file, &upload, &keep).await;
+                let file_id = file.upload.file_id;
+                let look = [sent(ops), sent(client), routes::FILE.fill(&[&file_id])];
+                but(on(&look, &[&file_id, &2], value(&one)), value(&two), 409, "already_complete")
+            }
+            routes::CANCEL_VERSION => {
+                let file = ops.upload().await;
+                ops.upload_next(&file).await;
+                let file_id = file.upload.file_id;
+                let case = on(&[routes::PARTS.fill(&[&file_id, &2])], &[&file_id, &2], Value::Null);
+                let live = vec![file_id.to_string(), "1".to_owned()];
+                Self { body: Body::None, other: Some((live, Body::None, 409, "already_complete")), ..case }
+            }
             routes::SHARE => {
                 let (file, one, two) = shares(ops, client).await;
                 let file_id = file.upload.file_id;

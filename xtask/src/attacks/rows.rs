@@ -37,6 +37,7 @@ const SHARING: &str = "tests/tests/attacks/sharing.rs";
 const SIGN_IN: &str = "tests/tests/attacks/sign_in.rs";
 const STATEMENTS: &str = "tests/tests/attacks/statements.rs";
 const UNATTENDED: &str = "tests/tests/attacks/unattended.rs";
+const VERSIONS: &str = "tests/tests/attacks/versions.rs";
 
 /// Every row, in the order of their ids.
 pub const ROWS: &[Row] = &[
@@ -181,7 +182,14 @@ pub const ROWS: &[Row] = &[
         "an owner makes one ciphertext that opens to two plaintexts",
         &[test(CORE_SHARE_TESTS, "an_owner_who_wraps_another_key_is_found_out")],
     ),
-    waits("A30", "an older signed version is served", "files sealed anew"),
+    played(
+        "A30",
+        "an older signed version is served",
+        &[
+            test(VERSIONS, "a30_an_older_signed_version_is_a_rollback"),
+            test(VERSIONS, "a30_a_newer_version_that_does_not_follow_is_none"),
+        ],
+    ),
     played(
         "A31",
         "different histories are shown to two devices or people",
@@ -431,7 +439,16 @@ pub const ROWS: &[Row] = &[
             test(PLANTED, "a82_and_later_still_nothing_is_signed_on_top_of_it"),
         ],
     ),
-    waits("A83", "reserved for files sealed anew", "files sealed anew"),
+    played(
+        "A83",
+        "two versions are mixed, half of a rekey is called the whole, an ended share is listed as running",
+        &[
+            test(VERSIONS, "a83_two_versions_do_not_mix"),
+            test(VERSIONS, "a83_a_half_or_nothing_that_is_called_done_is_noticed"),
+            test(VERSIONS, "a83_what_was_ended_gets_no_key_of_the_new_version"),
+            test(VERSIONS, "a83_a_new_share_that_is_withheld_is_a_gap_once_another_comes"),
+        ],
+    ),
     played(
         "A84",
         "what became of one item is told as another's; \"done\" for what was dropped; \"shared already\" for what was not",
