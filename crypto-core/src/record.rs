@@ -204,3 +204,35 @@ pub fn parse<T: Serialize + DeserializeOwned>(payload: &[u8]) -> Result<T, Recor
     let value: T = serde_json::from_slice(payload).map_err(|_| RecordError::Malformed)?;
     if encode(&value)? == payload { Ok(value) } else { Err(RecordError::Malformed) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{records::Checkpoint, secret::SigningSeed};
+
+    #[test]
+    fn payloads_have_a_limit_to_the_byte() {
+        let fits = "x".repeat(MAX_PAYLOAD - 2);
+        let too_long = format!("{fits}x");
+        assert_eq!(parse::<String>(&encode(&fits).unwrap()).unwrap(), fits);
+        assert_eq!(encode(&too_long), Err(RecordError::Malformed));
+        assert_eq!(parse::<String>(format!("\"{too_long}\"").as_bytes()), Err(RecordError::Malformed));
+    }
+
+    #[test]
+    fn a_payload_beyond_the_limit_is_refused_before_its_signature_is_computed() {
+        let key = SigningKey::from_seed(&SigningSeed::random());
+        let refusal = |length| {
+            let payload = Base64(vec![b' '; length]);
+            let raw = RawRecord {
+                kind: Checkpoint::KIND.to_owned(),
+                payload,
+                signature: key.sign(b"something else"),
+            };
+            Signed::<Checkpoint>::verify(raw, &key.public_key()).map(drop)
+        };
+        assert_eq!(refusal(MAX_PAYLOAD), Err(RecordError::BadSignature));
+        assert_eq!(refusal(MAX_PAYLOAD + 1), Err(RecordError::Malformed));
+        assert_eq!(refusal(MAX_PAYLOAD + 2), Err(RecordError::Malformed));
+    }
+}

@@ -1,4 +1,4 @@
-use super::{ForkError, diverging, prove, verify};
+use super::{ForkError, MAX_BYTES, diverging, is_proof, prove, verify};
 use crate::{
     account::Account,
     id::{Digest, OrgId, RecordId, UserId},
@@ -145,4 +145,28 @@ fn a_changed_proof_is_none() {
     let other = good.rfind("\"signature\":\"").unwrap() + 20;
     let flipped = if &good[other..=other] == "A" { "B" } else { "A" };
     assert_eq!(refused([&good[..other], flipped, &good[other + 1..]].concat()), ForkError::Unsigned);
+}
+
+#[test]
+fn a_file_that_calls_itself_a_proof_is_told_from_others() {
+    let forked = Forked::new();
+    let theirs = forked.checkpoint(3, forked.head(3), &forked.organisation.server);
+    let fork = diverging(&forked.organisation.log, vec![forked.branch[1].clone()], theirs).unwrap();
+    let proof = prove(&forked.organisation.log, &fork);
+    for (bytes, expected) in [
+        (&proof.unwrap()[..], true),
+        (br#"{"format":"sealpost/v9/fork"}"#, true),
+        (br#"{"format":"sealpost/v1/evidence"}"#, false),
+        (br#"{"format":"other/v1/fork"}"#, false),
+        (b"no JSON", false),
+    ] {
+        assert_eq!(is_proof(bytes), expected, "{}", bytes.escape_ascii());
+    }
+}
+
+#[test]
+fn the_longest_file_is_read_and_no_longer_one() {
+    let org_id = Forked::new().organisation.log.org_id();
+    assert_eq!(verify(&vec![b' '; MAX_BYTES], org_id).unwrap_err(), ForkError::Format);
+    assert_eq!(verify(&vec![b' '; MAX_BYTES + 1], org_id).unwrap_err(), ForkError::TooLong);
 }
