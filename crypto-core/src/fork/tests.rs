@@ -4,7 +4,7 @@ use crate::{
     id::{Digest, OrgId, RecordId, UserId},
     log::{Fork, Log, PositionError, testing::Organisation},
     record::{RawRecord, Signed},
-    records::{Certify, Checkpoint, LogPosition, Role},
+    records::{Certify, Checkpoint, LogPosition, RevokeReason, Role},
     secret::{AccountSeed, SigningSeed},
     sign::SigningKey,
 };
@@ -93,6 +93,25 @@ fn a_longer_history_that_went_another_way_is_proven_by_its_entries() {
     assert_eq!(forked.refused(theirs.clone(), vec![]), ForkError::Branch);
     assert_eq!(forked.refused(theirs.clone(), forked.branch.clone()), ForkError::Branch);
     assert_eq!(forked.refused(theirs, vec![forked.branch[0].clone()]), ForkError::Branch);
+}
+
+#[test]
+fn the_other_history_may_go_on_by_entries_of_any_kind() {
+    let forked = Forked::new();
+    let (log, founder) = (&forked.organisation.log, &forked.organisation.founder);
+    let (mut other, mut came) = (forked.other.clone(), vec![forked.branch[1].clone()]);
+    let client = forked.branch[0].claim::<Certify>().unwrap().user_id;
+    let revoke = other.ops_signer(founder).unwrap().revoke(client, 1, RevokeReason::Left).unwrap().into_raw();
+    other.apply(revoke.clone(), None).unwrap();
+    let next = Account::derive(&AccountSeed::random(), log.org_id(), founder.user_id(), 2).unwrap();
+    let rotate = other.signer(founder).unwrap().rotate(&next).unwrap().into_raw();
+    other.apply(rotate.clone(), Some(next.bundle().raw())).unwrap();
+    came.extend([revoke, rotate]);
+
+    let theirs = forked.checkpoint(other.size(), other.head(), &forked.organisation.server);
+    let fork = diverging(log, came, theirs).unwrap();
+    let proven = verify(&prove(log, &fork).unwrap(), log.org_id()).unwrap();
+    assert_eq!((proven.size(), proven.heads()), (2, &[log.head(), forked.head(2)]));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     bundle::BundleError,
-    records::{Revoke, Rotate, Service},
+    records::{Bundle, Revoke, Rotate, SUITE, Service},
 };
 
 #[test]
@@ -147,12 +147,16 @@ fn ops_never_die_out() {
     certify.replaces = replaced.founder.user_id();
     replaced.apply(certify, Some(&new));
     assert!(replaced.log.is_active_ops(new.user_id()));
-    organisation.admit(Role::Ops);
+    let second = organisation.admit(Role::Ops);
     let founder = organisation.founder;
     let raw = organisation.log.ops_signer(&founder).unwrap();
     let raw = raw.revoke(founder.user_id(), 1, RevokeReason::Left).unwrap().into_raw();
     organisation.log.apply(raw, None).unwrap();
     assert!(!organisation.log.is_active_ops(founder.user_id()));
+    // Who has gone is not counted: the second is the last now.
+    let raw = organisation.log.ops_signer(&second).unwrap();
+    let raw = raw.revoke(second.user_id(), 1, RevokeReason::Left).unwrap().into_raw();
+    assert_eq!(refused(&mut organisation.log, raw, None), LogError::NoOpsLeft);
 }
 
 #[test]
@@ -198,6 +202,35 @@ fn rotation_takes_the_next_generation_of_entirely_new_keys() {
     assert_eq!(log.signer(&first).unwrap_err(), SignerError::Rotated);
     assert!(log.signer(&next).is_ok());
     assert_eq!(log.member(user_id).unwrap().generations().count(), 2);
+}
+
+#[test]
+fn rotation_keeps_neither_key() {
+    let mut organisation = Organisation::new();
+    let first = organisation.admit(Role::Client);
+    let next = Account::derive(&AccountSeed::random(), first.org_id(), first.user_id(), 2).unwrap();
+    for (signing, kem) in [(&first, &next), (&next, &first)] {
+        let bundle = Bundle {
+            org_id: first.org_id(),
+            user_id: first.user_id(),
+            signing_key: signing.bundle().signing_key().clone(),
+            kem_key: kem.bundle().kem_key().clone(),
+            suite: SUITE,
+            generation: 2,
+        };
+        let bundle = Signed::sign(bundle, &signing.keys().signing).unwrap();
+        let rotate = Rotate {
+            org_id: first.org_id(),
+            signer: first.user_id(),
+            signer_bundle: first.bundle().id(),
+            sequence: organisation.log.size(),
+            previous: organisation.log.head(),
+            bundle: bundle.id(),
+            generation: 2,
+        };
+        let error = refused(&mut organisation.log, signed(rotate, &first), Some(bundle.into_raw()));
+        assert_eq!(error, LogError::KeysKept);
+    }
 }
 
 #[test]
