@@ -76,6 +76,7 @@ fn two_signed_histories_of_one_size_are_proven_to_anybody() {
     let bytes = prove(log, &fork).unwrap();
     let proven = verify(&bytes, log.org_id()).unwrap();
     assert_eq!((proven.size(), proven.heads()), (2, &[log.head(), forked.head(2)]));
+    assert_eq!((proven.org_id(), proven.organisation()), (log.org_id(), log.name()));
     assert_eq!(verify(&bytes, OrgId::random()).unwrap_err().code(), "foreign_organisation");
 }
 
@@ -91,6 +92,10 @@ fn a_longer_history_that_went_another_way_is_proven_by_its_entries() {
 
     // Without the entries, or with others, it proves nothing.
     assert_eq!(forked.refused(theirs.clone(), vec![]), ForkError::Branch);
+    let elsewhere = admit(&mut log.clone(), &forked.organisation.founder);
+    assert_eq!(forked.refused(theirs.clone(), vec![elsewhere]), ForkError::Branch);
+    let displaced = forked.checkpoint(4, forked.head(3), &forked.organisation.server);
+    assert_eq!(forked.refused(displaced, vec![forked.branch[1].clone()]), ForkError::Branch);
     assert_eq!(forked.refused(theirs.clone(), forked.branch.clone()), ForkError::Branch);
     assert_eq!(forked.refused(theirs, vec![forked.branch[0].clone()]), ForkError::Branch);
 }
