@@ -146,6 +146,10 @@ impl VerifiedOffer {
         }
         let opening = open_opening(&keys, record.org_id, &sealed.sealed_opening.0)?;
         let opening = opening.verify(record.subject)?;
+        // Else the account that is registered would have nobody's address: the subject names another one.
+        if opening.user_id() != record.user_id {
+            return Err(OpeningError::Mismatch.into());
+        }
         if opening.email() != &sealed.email {
             return Err(OfferError::Email);
         }
