@@ -291,7 +291,7 @@ async fn problem(response: Response) -> Error {
         }
         300..400 => Error::unexpected("the server sends requests elsewhere")
             .with_hint("Give the server's own address."),
-        _ => Error::unexpected(&format!("the server answered {status} without saying why"))
+        _ => Error::unexpected(format!("the server answered {status} without saying why"))
             .with_hint("Check that this is the address of a Sealpost server."),
     }
 }
