@@ -11,7 +11,7 @@ const MAX_HEAD: usize = 64 * 1024;
 
 /// A request and its answer, both whole; or why they could not be read.
 pub(super) enum Said {
-    Exchange(Request, Answer),
+    Exchange(Box<(Request, Answer)>),
     Unreadable(String),
 }
 
@@ -35,7 +35,7 @@ impl Said {
     /// Holds both to the document.
     pub(super) fn check(&self) -> Result<(), String> {
         let (request, answer) = match self {
-            Self::Exchange(request, answer) => (request, answer),
+            Self::Exchange(both) => (&both.0, &both.1),
             Self::Unreadable(why) => return Err(why.clone()),
         };
         let asked = Asked {
@@ -155,7 +155,7 @@ impl Conversation {
             return Err("a body without a head".to_owned());
         };
         answer.body = is_json(&answer.headers).then_some(body);
-        self.tell(Said::Exchange(request, answer));
+        self.tell(Said::Exchange(Box::new((request, answer))));
         Ok(())
     }
 
