@@ -416,7 +416,8 @@ fn what_is_no_lie_of_the_servers_is_told_as_such() {
         SizeError::TooLarge.into(),
     ];
     for error in errors {
-        let (_, exit, hint) = OWN.iter().find(|(own, ..)| error.code().starts_with(own)).expect(error.code());
+        let own = OWN.iter().find(|(own, ..)| error.code().starts_with(own));
+        let (_, exit, hint) = own.expect("its code in the list");
         let actual = (Exit::from(error.kind()) as u8).to_string();
         assert_eq!((actual.as_str(), error.hint()), (*exit, Some(*hint)), "{}", error.code());
     }
