@@ -139,7 +139,7 @@ on_both_databases! {
         let own = address(sdk::OPS);
         let refused = ops.me.unshare_rekeying(file, &[own], &|_| {}).await.unwrap();
         assert_eq!(refused.recipients[0].result.as_ref().unwrap_err().kind(), ErrorKind::InvalidInput);
-        let stolen = client.me.unshare_rekeying(file, &[bob.email.clone()], &|_| {}).await.unwrap_err();
+        let stolen = client.me.unshare_rekeying(file, std::slice::from_ref(&bob.email), &|_| {}).await.unwrap_err();
         assert_eq!(stolen.kind(), ErrorKind::Forbidden);
     }
 
