@@ -30,7 +30,7 @@ pub(crate) fn answer(bytes: &[u8]) {
 
 async fn download(lab: &Lab, bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let url = lab.server.url().parse().unwrap();
+    let url = lab.url().parse().unwrap();
     let inner = HttpTransport::new(&url, &Authorities::System, HttpTransport::TIMEOUT).unwrap();
     let (which, edits) = (usize::from(input.byte() % 16), input.rest().to_vec());
     let changed = edits.is_empty();

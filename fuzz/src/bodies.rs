@@ -68,7 +68,7 @@ async fn send(lab: &Lab, asked: &Asked, who: u8, path: &[u8], body: Vec<u8>) -> 
     let path: String =
         path.iter().filter(|byte| byte.is_ascii_graphic()).map(|byte| char::from(*byte)).collect();
     let path = path.trim_start_matches('/');
-    let url = reqwest::Url::parse(&format!("{}/{path}", lab.server.url())).ok()?;
+    let url = reqwest::Url::parse(&format!("{}/{path}", lab.url())).ok()?;
     let mut headers = asked.headers.clone();
     for name in ["host", "content-length", "authorization"] {
         headers.remove(name);

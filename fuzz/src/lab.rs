@@ -75,6 +75,11 @@ impl Lab {
         let http = reqwest::Client::new();
         Self { runtime, server, http, ops, client, file, story, batches, rotation, runs: 0 }
     }
+
+    /// Where the server itself listens: what is said here is no honest client's.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.server.address())
+    }
 }
 
 /// What [`tell`] leaves.

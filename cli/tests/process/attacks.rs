@@ -170,7 +170,7 @@ on_both_databases! {
 
     async fn a86_the_program_does_not_say_uploaded_because_the_server_does(server: TestServer) {
         let stage = Stage::set(server).await;
-        let content = [7; 2_000_000];
+        let content = vec![7; 2_000_000];
         let path = stage.file("a.bin", &content);
         stage.evil.json(routes::CREATE_FILE, |upload| upload["state"] = json!("live"));
         stage.ops.json(&["upload", &path]).fails(7, "upload_unproven");

@@ -105,7 +105,7 @@ on_both! {
         }
         let next = Account::derive(&AccountSeed::random(), log.org_id(), ada.account.user_id(), 2).unwrap();
         let rotate = log.signer(&ada.account).unwrap().rotate(&next).unwrap().into_raw();
-        house.append(&ada, rotate).await.fails(422, "unsupported");
+        house.append(&ada, rotate).await.fails(422, "record_invalid");
         // The memory is as the database.
         house.append(&ada, good).await.ok();
     }
