@@ -19,6 +19,7 @@ use crate::{
     labels,
     records::SUITE,
     secret::{AccountSeed, EnvelopeKey},
+    stack,
 };
 
 /// Bytes of header.
@@ -71,8 +72,10 @@ impl Envelope {
     /// Seals `contents` under `kek`.
     pub fn seal(kek: &EnvelopeKey, header: EnvelopeHeader, contents: &EnvelopeContents) -> Self {
         let head = header.to_bytes();
-        let plaintext = contents.to_bytes(header.epoch);
-        let sealed = aead::seal(kek.expose(), &aad(&head), &plaintext[..]);
+        let sealed = stack::wiped(|| {
+            let plaintext = contents.to_bytes(header.epoch);
+            aead::seal(kek.expose(), &aad(&head), &plaintext[..])
+        });
         let mut bytes = [0; Self::LEN];
         bytes[..HEADER].copy_from_slice(&head);
         bytes[HEADER..].copy_from_slice(&sealed);
@@ -110,8 +113,10 @@ impl Envelope {
     /// [`EnvelopeError`], one for all failures.
     pub fn open(&self, kek: &EnvelopeKey) -> Result<EnvelopeContents, EnvelopeError> {
         let (head, sealed) = self.bytes.split_at(HEADER);
-        let plaintext = aead::open(kek.expose(), &aad(head), sealed).map_err(|_| EnvelopeError)?;
-        EnvelopeContents::from_bytes(&plaintext, self.header.epoch).ok_or(EnvelopeError)
+        stack::wiped(|| {
+            let plaintext = aead::open(kek.expose(), &aad(head), sealed).map_err(|_| EnvelopeError)?;
+            EnvelopeContents::from_bytes(&plaintext, self.header.epoch).ok_or(EnvelopeError)
+        })
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     id::OrgId,
     labels,
     secret::{AccountKey, AccountSeed},
+    stack,
 };
 
 /// Words on a kit.
@@ -120,7 +121,8 @@ impl RecoveryKit {
     /// Writes it out.
     pub fn to_text(&self) -> KitText {
         KitText {
-            words: seed_to_words(&self.seed),
+            // BIP39 hashes the seed for its checksum.
+            words: stack::wiped(|| seed_to_words(&self.seed)),
             organisation: code(self.org_id.as_bytes()),
             account_key: self.account_key.as_ref().map(|key| code(key.expose())),
         }
@@ -160,8 +162,12 @@ pub fn seed_from_words(text: &str) -> Result<AccountSeed, KitError> {
         return Err(KitError::WordCount { found: words.len() });
     }
     let joined = Zeroizing::new(words.join(" "));
+    stack::wiped(|| words_to_seed(&joined))
+}
+
+fn words_to_seed(words: &str) -> Result<AccountSeed, KitError> {
     let mnemonic =
-        Mnemonic::parse_in_normalized(Language::English, &joined).map_err(|_| KitError::WordChecksum)?;
+        Mnemonic::parse_in_normalized(Language::English, words).map_err(|_| KitError::WordChecksum)?;
     let (mut entropy, _) = mnemonic.to_entropy_array();
     let seed = AccountSeed::from_slice(&entropy[..32]).ok_or(KitError::WordChecksum);
     entropy.zeroize();
