@@ -102,7 +102,7 @@ class Client:
 
     def request(self, method, path, body=None, signed_in=True, **headers):
         """The answer to a request of §9.1, still to be read. Redirects are failures."""
-        headers |= {"Content-Type": "application/json", "Connection": "close"}
+        headers |= {"Connection": "close"} | ({"Content-Type": "application/json"} if body else {})
         if signed_in:
             if time.monotonic() > self.renew_at:
                 self.sign_in()
