@@ -41,6 +41,9 @@ fn says(answered: &mut Answered, value: &Value) {
     answered.say(value);
 }
 
+/// A change of an answer.
+type Lie = fn(&mut Value);
+
 on_both_databases! {
     async fn a30_an_older_signed_version_is_a_rollback(server: TestServer) {
         let (scene, _bob) = with_bob(server).await;
@@ -93,7 +96,7 @@ on_both_databases! {
         let (scene, _bob) = with_bob(server).await;
         scene.view(&scene.client, scene.file).await;
         rekey(&scene).await;
-        let lies: [(&str, fn(&mut Value)); 3] = [
+        let lies: [(&str, Lie); 3] = [
             ("no chain", |answer| answer["manifests"] = json!([])),
             ("another one's", |answer| answer["manifests"][0]["signature"] = json!("A".repeat(86))),
             ("too much", |answer| {
