@@ -28,7 +28,7 @@ pub struct Replacement {
     pub old: Vec<UserId>,
     /// Who admitted the new one, and when.
     pub succession: Succession,
-    /// Live shares to the old accounts that the new one does not have.
+    /// Live shares to the old accounts that the new one does not have, by the files' names.
     pub shares: Vec<LostShare>,
 }
 
@@ -66,6 +66,7 @@ impl SignedIn {
             }
         }
         inner.flush(&log).await?;
+        shares.sort_by(|a, b| (&a.file.name, a.file.file_id).cmp(&(&b.file.name, b.file.file_id)));
         Ok(Replacement { new: person, old, succession, shares })
     }
 
