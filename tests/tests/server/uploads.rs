@@ -194,7 +194,8 @@ on_every_backend! {
         }
         ops.upload_all(upload).await;
         assert_eq!(ops.begin(file).await.json::<UploadView>().state, FileState::Live);
-        let later = sealpost_api::file::CreateFile { file_id: file, version: 2 };
+        // Version 2 may begin; it is the next one.
+        let later = sealpost_api::file::CreateFile { file_id: file, version: 3 };
         ops.api.call(&routes::CREATE_FILE, &[], &later).await.fails(422, "unsupported");
     }
 
