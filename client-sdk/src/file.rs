@@ -89,7 +89,7 @@ impl Inner {
         };
         let context = share.context();
         if (context.file_id, context.version) != (claimed.file_id, claimed.version) {
-            return Err(Error::verification("other_file", "the server answers with another file or version"));
+            return Err(other_file());
         }
         self.check_version(log, &share).await?;
         self.check_in_force(log, pairs, &share).await?;
@@ -127,7 +127,7 @@ impl Inner {
         let share = self.own_share(log, pairs, claimed.share, claimed.manifest, me).await?;
         let context = share.context();
         if (context.sender, context.file_id, context.version) != (me, claimed.file_id, claimed.version) {
-            return Err(Error::verification("other_file", "the server answers with another file or version"));
+            return Err(other_file());
         }
         self.open_verified(log, share, claimed.metadata).await
     }
@@ -181,6 +181,10 @@ impl Inner {
 /// somebody is revoked as compromised, or had left before they signed, is said about everything it concerns.
 pub(crate) fn is_rotated(error: &ShareError) -> bool {
     matches!(error, ShareError::Standing(StandingError::Rotated))
+}
+
+fn other_file() -> Error {
+    Error::verification("other_file", "the server answers with another file or version")
 }
 
 fn not_in_force() -> Error {

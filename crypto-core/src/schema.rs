@@ -85,52 +85,34 @@ base64_schema! {
     Signature;
 }
 
-impl JsonSchema for Base64 {
-    fn inline_schema() -> bool {
-        true
-    }
+macro_rules! inline_schema {
+    ($($name:ident: $schema:tt;)*) => { $(
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
 
-    fn schema_name() -> Cow<'static, str> {
-        "Base64".into()
-    }
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "contentEncoding": "base64url", "pattern": BASE64URL })
-    }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    )* };
 }
 
-impl JsonSchema for Text {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Text".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Base64::json_schema(generator)
-    }
-}
-
-impl JsonSchema for EmailAddress {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "EmailAddress".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            // Printable ASCII with one @ that has something on both sides.
-            "pattern": "^[!-?A-~]+@[!-?A-~]+$",
-            "maxLength": MAX_EMAIL_BYTES,
-            "examples": ["olga@example.com"],
-        })
-    }
+inline_schema! {
+    Base64: { "type": "string", "contentEncoding": "base64url", "pattern": BASE64URL };
+    Text: { "type": "string", "contentEncoding": "base64url", "pattern": BASE64URL };
+    EmailAddress: {
+        "type": "string",
+        // Printable ASCII with one @ that has something on both sides.
+        "pattern": "^[!-?A-~]+@[!-?A-~]+$",
+        "maxLength": MAX_EMAIL_BYTES,
+        "examples": ["olga@example.com"],
+    };
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod backend;
 pub mod contract;
 pub mod forgetful;
 pub mod http;
+pub mod kept;
 pub mod logs;
 pub mod memory;
 pub mod postgres;
@@ -29,6 +30,7 @@ pub mod watch;
 pub mod wire;
 
 pub use backend::Backend;
+pub use kept::KeptAccount;
 pub use server::TestServer;
 
 /// Makes one test per backend of each `async fn name(server: TestServer) { … }`.

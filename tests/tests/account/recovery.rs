@@ -1,12 +1,12 @@
 //! A password that is changed, and one that is lost, on every backend.
 
 use sealpost_client::{
-    AccountKey, AccountSeed, Error, ErrorKind, OrgId, RecoveryKit, SignedIn, UserId,
+    AccountKey, AccountSeed, Error, ErrorKind, OrgId, RecoveryKit, SignedIn,
     store::{MemoryStore, StateStore},
 };
 use sealpost_crypto::login::MAX_CLOCK_SKEW;
 use sealpost_tests::{
-    TestServer, on_every_backend,
+    KeptAccount, TestServer, on_every_backend,
     proxy::LossyProxy,
     sdk::{self, CLIENT, Device, anonymous, secret},
 };
@@ -37,7 +37,8 @@ on_every_backend! {
         let (_, client) = sdk::organisation(&server).await;
         let mut other = client.other_device(&server.url()).await;
         let kit = kit_of(&client).await;
-        let (before, session) = (Snapshot::take(&server, &client).await, other.blob("session"));
+        let who = client.me.whoami().await.unwrap().user_id;
+        let (before, session) = (KeptAccount::take(&server, who).await, other.blob("session"));
         client.me.change_password(secret(&client.password), secret(NEW)).await.unwrap();
         other.restart().await;
         other.me.whoami().await.expect("the key opens a new session");
@@ -165,36 +166,6 @@ on_every_backend! {
         assert_eq!((refused.kind(), refused.code()), (ErrorKind::State, "state_foreign"));
         assert_eq!(client.blob("profile"), before);
         client.me.whoami().await.unwrap();
-    }
-}
-
-/// What the server keeps of somebody's password, laid aside in a row of an account that has ended.
-struct Snapshot {
-    copy: String,
-    original: String,
-}
-
-impl Snapshot {
-    async fn take(server: &TestServer, of: &Device) -> Self {
-        let original = server.literal(&of.me.whoami().await.unwrap().user_id);
-        let copy = server.literal(&UserId::random());
-        let kept = "email, name, salt, role, bundle_id, bundle, signing_key, opaque_record, credential_id, credential, \
-                    epoch, envelope, inviter";
-        let copied = format!(
-            "INSERT INTO accounts (user_id, status, created_at, {kept}) SELECT {copy}, 3, 0, {kept} FROM accounts \
-             WHERE user_id = {original}"
-        );
-        server.execute(copied).await;
-        Self { copy, original }
-    }
-
-    async fn restore(&self, server: &TestServer) {
-        let Self { copy, original } = self;
-        let columns = ["opaque_record", "credential_id", "credential", "epoch", "envelope"].map(|column| {
-            format!("{column} = (SELECT old.{column} FROM accounts old WHERE old.user_id = {copy})")
-        });
-        let columns = columns.join(", ");
-        server.execute(format!("UPDATE accounts SET {columns} WHERE user_id = {original}")).await;
     }
 }
 

@@ -2,13 +2,7 @@
 
 use sealpost_api::routes;
 use sealpost_client::{Admitting, ErrorKind, InviteRequest, Terms};
-use sealpost_crypto::{
-    encoding::Base64,
-    keys::AccountKeys,
-    record::{RawRecord, Signed},
-    records::Bundle,
-    secret::AccountSeed,
-};
+use sealpost_crypto::{encoding::Base64, keys::AccountKeys, record::RawRecord, secret::AccountSeed};
 use sealpost_tests::{
     TestServer,
     adversary::Adversary,
@@ -17,17 +11,7 @@ use sealpost_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::scene::Scene;
-
-/// A bundle in somebody's name with the attacker's keys, signed by them.
-fn attackers(bundle: &Value) -> Value {
-    let raw: RawRecord = serde_json::from_value(bundle.clone()).unwrap();
-    let keys = AccountKeys::derive(&AccountSeed::random());
-    let mut claimed: Bundle = raw.claim().unwrap();
-    claimed.signing_key = keys.signing.public_key();
-    claimed.kem_key = keys.kem.public_key().clone();
-    serde_json::to_value(Signed::sign(claimed, &keys.signing).unwrap().raw()).unwrap()
-}
+use crate::scene::{Scene, attackers};
 
 /// Shares with the client from a device that knows nothing yet; says by which check that failed. No wrapped key left.
 async fn fresh_device_refuses(scene: &Scene, ops: &Device) -> String {

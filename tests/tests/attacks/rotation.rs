@@ -2,7 +2,7 @@
 //! somebody signs with them afterwards.
 
 use sealpost_api::{file::FileView, routes};
-use sealpost_client::{ErrorKind, Terms, UserId, store::MemoryStore};
+use sealpost_client::{ErrorKind, Terms, store::MemoryStore};
 use sealpost_crypto::{
     account::Account,
     encoding::Base64,
@@ -13,12 +13,12 @@ use sealpost_crypto::{
     secret::AccountSeed,
 };
 use sealpost_tests::{
-    TestServer, on_both_databases,
+    KeptAccount, TestServer, on_both_databases,
     sdk::{self, Device},
 };
 use serde_json::{Value, json};
 
-use crate::scene::Scene;
+use crate::scene::{Scene, attackers};
 
 on_both_databases! {
     async fn a02_new_keys_need_a_rotate_by_the_old_ones(server: TestServer) {
@@ -48,10 +48,10 @@ on_both_databases! {
     async fn a14_a64_what_rested_on_the_old_keys_does_not_come_back(server: TestServer) {
         let mut scene = Scene::set(server).await;
         let who = scene.client.me.whoami().await.unwrap().user_id;
-        let old = Kept::take(&scene.server, who).await;
+        let old = KeptAccount::take(&scene.server, who).await;
         let vault = vault_of(&scene, &scene.client).await;
         let rotated = scene.client.rotate().await;
-        let new = Kept::take(&scene.server, who).await;
+        let new = KeptAccount::take(&scene.server, who).await;
         drop(rotated);
 
         // Record, envelope and credential, to a device that has seen more, and to one that has only the log to go by.
@@ -107,16 +107,6 @@ on_both_databases! {
 }
 
 type Lie = fn(&mut Value);
-
-/// A bundle in somebody's name with the attacker's keys, signed by them.
-fn attackers(bundle: &Value) -> Value {
-    let raw: RawRecord = serde_json::from_value(bundle.clone()).unwrap();
-    let keys = AccountKeys::derive(&AccountSeed::random());
-    let mut claimed: Bundle = raw.claim().unwrap();
-    claimed.signing_key = keys.signing.public_key();
-    claimed.kem_key = keys.kem.public_key().clone();
-    serde_json::to_value(Signed::sign(claimed, &keys.signing).unwrap().raw()).unwrap()
-}
 
 /// A rotate to the attacker's keys, signed by them.
 fn forge_rotate(entry: &mut Value) {
@@ -174,34 +164,4 @@ async fn vault_of(scene: &Scene, who: &Device) -> Value {
     let mut again = who.other_device(&scene.evil.url()).await;
     again.restart().await;
     serde_json::from_slice(&scene.evil.seen_of(routes::VAULT)[0].answered.body).unwrap()
-}
-
-/// What the server keeps of somebody's sign-in, laid aside in a row of an account that has ended.
-struct Kept {
-    copy: String,
-    original: String,
-}
-
-impl Kept {
-    async fn take(server: &TestServer, of: UserId) -> Self {
-        let (original, copy) = (server.literal(&of), server.literal(&UserId::random()));
-        let kept = "email, name, salt, role, bundle_id, bundle, signing_key, opaque_record, credential_id, credential, \
-                    epoch, envelope, inviter";
-        server
-            .execute(format!(
-                "INSERT INTO accounts (user_id, status, created_at, {kept}) SELECT {copy}, 3, 0, {kept} FROM accounts \
-                 WHERE user_id = {original}"
-            ))
-            .await;
-        Self { copy, original }
-    }
-
-    async fn restore(&self, server: &TestServer) {
-        let Self { copy, original } = self;
-        let columns = ["opaque_record", "credential_id", "credential", "epoch", "envelope"].map(|column| {
-            format!("{column} = (SELECT old.{column} FROM accounts old WHERE old.user_id = {copy})")
-        });
-        let columns = columns.join(", ");
-        server.execute(format!("UPDATE accounts SET {columns} WHERE user_id = {original}")).await;
-    }
 }

@@ -5,6 +5,12 @@ use std::path::PathBuf;
 
 use sealpost_api::routes;
 use sealpost_client::{Error, ErrorKind, FileId, Overwrite, Terms};
+use sealpost_crypto::{
+    keys::AccountKeys,
+    record::{RawRecord, Signed},
+    records::Bundle,
+    secret::AccountSeed,
+};
 use sealpost_tests::{
     TestServer,
     adversary::Adversary,
@@ -146,4 +152,14 @@ pub fn secrets_of(device: &Device) -> Vec<Needle> {
         }
     }
     needles
+}
+
+/// A bundle in somebody's name with the attacker's keys, signed by them.
+pub fn attackers(bundle: &Value) -> Value {
+    let raw: RawRecord = serde_json::from_value(bundle.clone()).expect("a bundle");
+    let keys = AccountKeys::derive(&AccountSeed::random());
+    let mut claimed: Bundle = raw.claim().expect("a bundle");
+    claimed.signing_key = keys.signing.public_key();
+    claimed.kem_key = keys.kem.public_key().clone();
+    serde_json::to_value(Signed::sign(claimed, &keys.signing).expect("a bundle").raw()).expect("a bundle")
 }
