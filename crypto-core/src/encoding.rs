@@ -131,6 +131,11 @@ pub mod int53 {
         let value = u64::deserialize(deserializer)?;
         if value > MAX { Err(de::Error::custom("integer above 2^53-1")) } else { Ok(value) }
     }
+
+    /// For `#[serde(skip_serializing_if = "int53::is_zero")]`.
+    pub fn is_zero(value: &u64) -> bool {
+        *value == 0
+    }
 }
 
 #[cfg(test)]

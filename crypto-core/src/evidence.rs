@@ -14,7 +14,7 @@ mod verdict;
 mod verify;
 
 pub use content::{ContentCheck, SameContent};
-pub use format::{Collected, CollectedDelivery, FORMAT, MAX_BYTES, MAX_RECEIPTS, encode, is_evidence};
+pub use format::{Collected, CollectedDelivery, FORMAT, MAX_BYTES, MAX_RECEIPTS, encode};
 pub use verdict::{Delivered, Facts, Mark, Party, Proves, ReceiptFacts, Verdict};
 pub use verify::{EvidenceError, verify};
 

@@ -72,6 +72,19 @@ pub struct Stated {
     pub layout: Layout,
 }
 
+impl Stated {
+    /// Whether sealed metadata is what the manifest states; for this no key is needed.
+    ///
+    /// # Errors
+    /// [`MetadataError::TooLong`], [`MetadataError::HashMismatch`].
+    pub fn check(&self, sealed: &[u8]) -> Result<(), MetadataError> {
+        if sealed.len() > MAX_SEALED {
+            return Err(MetadataError::TooLong);
+        }
+        if sealed_hash(sealed) == self.hash { Ok(()) } else { Err(MetadataError::HashMismatch) }
+    }
+}
+
 /// SHA-256 of sealed metadata: what a manifest states.
 pub fn sealed_hash(sealed: &[u8]) -> Digest {
     Digest::new(Sha256::digest(sealed).into())
@@ -104,12 +117,7 @@ impl Metadata {
         stated: &Stated,
         sealed: &[u8],
     ) -> Result<Self, MetadataError> {
-        if sealed.len() > MAX_SEALED {
-            return Err(MetadataError::TooLong);
-        }
-        if sealed_hash(sealed) != stated.hash {
-            return Err(MetadataError::HashMismatch);
-        }
+        stated.check(sealed)?;
         let plaintext =
             aead::open(key.expose(), &aad(place), sealed).map_err(|_| MetadataError::Unopenable)?;
         let metadata = Self::decode(&plaintext)?;
@@ -215,6 +223,9 @@ mod tests {
         assert_eq!(larger.seal(&key, &place), Err(MetadataError::TooLong));
         let huge = vec![0; MAX_SEALED + 1];
         assert_eq!(Metadata::open(&key, &place, &stated(&huge), &huge), Err(MetadataError::TooLong));
+        let full = &huge[1..];
+        assert_eq!(stated(full).check(full), Ok(()));
+        assert_eq!(stated(&sealed).check(full), Err(MetadataError::HashMismatch));
     }
 
     #[test]

@@ -212,7 +212,8 @@ mod tests {
     #[test]
     fn every_field_is_committed_to() {
         let subject = opening().subject().unwrap();
-        assert!(opening().verify(subject).is_ok());
+        let verified = opening().verify(subject).unwrap();
+        assert_eq!((verified.email().as_str(), verified.name()), ("bob@example.org", "Bob"));
         let changed = [
             Opening { user_id: UserId::new([3; 16]), ..opening() },
             Opening { salt: Digest::ZERO, ..opening() },

@@ -110,7 +110,7 @@ pub struct PairState {
     live: BTreeMap<FileId, RecordId>,
     /// How many of the newest records did not count when they were seen, with no share that counts after them; what ends
     /// them is among them.
-    #[serde(default, skip_serializing_if = "is_zero", with = "int53")]
+    #[serde(default, skip_serializing_if = "int53::is_zero", with = "int53")]
     uncounted: u64,
     /// Which of the shares in force are among them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -324,10 +324,6 @@ impl PairState {
     fn conflict(&self, sequence: u64, theirs: RecordId) -> PairError {
         PairError::Conflict { sequence, ours: self.head, theirs }
     }
-}
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 /// Sequences count from 1, and exactly the first entry has nothing before it.

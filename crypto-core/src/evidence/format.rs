@@ -86,11 +86,11 @@ pub struct CollectedDelivery {
     pub receipts: Vec<RawRecord>,
 }
 
-/// Writes evidence out. Verifies nothing: whoever hands it on calls [`super::verify`] on the very bytes.
+/// Writes evidence out. Verifies nothing, its length included: whoever hands it on calls [`super::verify`] on the very
+/// bytes.
 ///
 /// # Errors
-/// [`EvidenceError::Malformed`] if a record can't be read or the server has not signed the log's head,
-/// [`EvidenceError::TooLong`].
+/// [`EvidenceError::Malformed`] if a record can't be read or the server has not signed the log's head.
 pub fn encode(log: &Log, collected: Collected<'_>) -> Result<Zeroizing<Vec<u8>>, EvidenceError> {
     let mut deliveries: Vec<(Place, Delivery)> =
         collected.deliveries.into_iter().map(Delivery::new).collect::<Result<_, _>>()?;
@@ -110,14 +110,7 @@ pub fn encode(log: &Log, collected: Collected<'_>) -> Result<Zeroizing<Vec<u8>>,
         file_key: Disclosed(collected.file_key.cloned()),
         deliveries: Bounded(deliveries.into_iter().map(|(_, delivery)| delivery).collect()),
     };
-    let bytes = serde_json::to_vec(&bundle).map(Zeroizing::new).map_err(|_| EvidenceError::Malformed)?;
-    if bytes.len() > MAX_BYTES { Err(EvidenceError::TooLong) } else { Ok(bytes) }
-}
-
-/// Whether a file says that it is evidence, of this version or another one.
-pub fn is_evidence(bytes: &[u8]) -> bool {
-    strict::format(bytes)
-        .is_some_and(|format| format.starts_with("sealpost/") && format.ends_with("/evidence"))
+    serde_json::to_vec(&bundle).map(Zeroizing::new).map_err(|_| EvidenceError::Malformed)
 }
 
 /// Where a share stands.

@@ -1,4 +1,8 @@
-use super::{Collected, CollectedDelivery, EvidenceError, MAX_BYTES, Mark, Proves, Verdict, encode, verify};
+use super::{
+    Collected, CollectedDelivery, EvidenceError, MAX_BYTES, Mark, Proves, Verdict, encode,
+    format::{Bundle, Named},
+    verify,
+};
 use crate::{
     account::Account,
     chunk,
@@ -7,7 +11,7 @@ use crate::{
     keys::{FileKeys, Place},
     log::{StandingError, testing::Organisation},
     manifest::{self, ManifestDraft, VerifiedManifest},
-    metadata::{Metadata, sealed_hash},
+    metadata::{Metadata, MetadataError, sealed_hash},
     pair::PairState,
     parts::{content_digest, part_digest},
     receipt,
@@ -16,6 +20,7 @@ use crate::{
     secret::FileKey,
     share::{SealedShare, ShareRequest, VerifiedShare, seal},
     size::{Layout, PART_PLAINTEXT},
+    strict::Bounded,
 };
 
 /// A file that an Ops member sealed, shared with two Clients, and the receipt of one.
@@ -141,6 +146,7 @@ fn sealed(
 fn a_delivery_is_proved_to_whoever_trusts_the_organisation() {
     let story = Story::new();
     let verdict = story.judge().unwrap();
+    assert!(verdict.is_disclosed());
     assert_eq!(verdict.sender.email, "olga@example.org");
     assert_eq!(verdict.metadata.as_ref().unwrap().name.0, "settlement.txt");
     assert_eq!((verdict.sealed_at, verdict.deliveries.len()), (1_000, 2));
@@ -156,8 +162,13 @@ fn a_delivery_is_proved_to_whoever_trusts_the_organisation() {
     );
     let closed = encode(&story.organisation.log, story.collected(false)).unwrap();
     let verdict = verify(&closed, story.organisation.log.org_id()).unwrap();
-    assert_eq!(verdict.metadata, None);
+    assert_eq!((verdict.is_disclosed(), &verdict.metadata), (false, &None));
     assert_eq!(verdict.content_check().err(), Some(EvidenceError::Undisclosed));
+    // Nobody can open the metadata then, but it is the one that was signed.
+    let other = Collected { metadata: vec![0; 552], ..story.collected(false) };
+    let other = encode(&story.organisation.log, other).unwrap();
+    let refused = verify(&other, story.organisation.log.org_id()).unwrap_err();
+    assert_eq!(refused, EvidenceError::Metadata(MetadataError::HashMismatch));
 }
 
 #[test]
@@ -260,6 +271,16 @@ fn people_and_order_are_exact() {
     collected.deliveries.clear();
     assert_eq!(refused(&text(collected)), EvidenceError::Empty);
 
+    // The deliveries turned round, one twice: all of them hold, but there is one order, and each place once.
+    let parse = || Bundle::parse(good.as_bytes()).unwrap();
+    let written = |bundle: Bundle| serde_json::to_string(&bundle).unwrap();
+    assert_eq!(written(parse()), good);
+    let (mut turned, mut doubled) = (parse(), parse());
+    turned.deliveries.0.reverse();
+    doubled.deliveries.0.insert(0, parse().deliveries.0.remove(0));
+    for other in [turned, doubled] {
+        assert_eq!(refused(&written(other)), EvidenceError::Order);
+    }
     // The receipt once more, which `encode` would have left out.
     let receipt = serde_json::to_string(&story.deliveries[0].receipts[0]).unwrap();
     assert_eq!(refused(&good.replace(&receipt, &format!("{receipt},{receipt}"))), EvidenceError::Order);
@@ -292,6 +313,7 @@ fn a_receipt_given_twice_stands_once_and_all_are_in_order() {
 fn anything_else_is_refused_before_it_is_read() {
     let org_id = OrgId::random();
     assert_eq!(verify(&vec![b' '; MAX_BYTES + 1], org_id).unwrap_err(), EvidenceError::TooLong);
+    assert_eq!(verify(&vec![b' '; MAX_BYTES], org_id).unwrap_err(), EvidenceError::Format);
     for (other, error) in [
         ("", EvidenceError::Format),
         ("{}", EvidenceError::Format),
@@ -301,4 +323,24 @@ fn anything_else_is_refused_before_it_is_read() {
     ] {
         assert_eq!(verify(other.as_bytes(), org_id).unwrap_err(), error, "{other}");
     }
+}
+
+#[test]
+fn as_many_people_as_deliveries_allow_are_read_and_nobody_more() {
+    let story = Story::new();
+    let log = &story.organisation.log;
+    let bytes = encode(log, story.collected(false)).unwrap();
+    let with = |people: usize| {
+        let mut bundle = Bundle::parse(&bytes).unwrap();
+        let first = bundle.openings.0.swap_remove(0).0;
+        bundle.openings = Bounded((0..people).map(|_| Named(first.clone())).collect());
+        verify(&serde_json::to_vec(&bundle).unwrap(), log.org_id()).unwrap_err()
+    };
+    assert_eq!(with(10_001), EvidenceError::People, "a sender and 10,000 recipients were read");
+    assert_eq!(with(10_002), EvidenceError::Malformed);
+}
+
+#[test]
+fn what_a_delivery_proves_has_a_name() {
+    assert_eq!([Proves::Sending, Proves::Receipt].map(Proves::code), ["sending", "receipt"]);
 }

@@ -10,7 +10,7 @@ use crate::{
     keys::FileKeys,
     log::{HistoryError, Log, Standing, StandingError},
     manifest::VerifiedManifest,
-    metadata::{self, MAX_SEALED, Metadata, MetadataError, Stated},
+    metadata::{Metadata, MetadataError, Stated},
     opening::{OpeningError, VerifiedOpening},
     parts::{PartError, PartList},
     receipt::{ReceiptError, VerifiedReceipt},
@@ -133,14 +133,11 @@ fn open_metadata(
     keys: Option<&FileKeys>,
     sealed: &[u8],
 ) -> Result<Option<Metadata>, MetadataError> {
-    if sealed.len() > MAX_SEALED {
-        return Err(MetadataError::TooLong);
-    }
     let stated = Stated { hash: manifest.get().metadata, layout: *manifest.layout() };
-    if metadata::sealed_hash(sealed) != stated.hash {
-        return Err(MetadataError::HashMismatch);
+    match keys {
+        Some(keys) => Metadata::open(&keys.metadata, &manifest.place(), &stated, sealed).map(Some),
+        None => stated.check(sealed).map(|()| None),
     }
-    keys.map(|keys| Metadata::open(&keys.metadata, &manifest.place(), &stated, sealed)).transpose()
 }
 
 /// Exactly the people that the shares name.

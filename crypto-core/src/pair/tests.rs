@@ -36,7 +36,9 @@ fn what_owners_sign_is_read_again() {
     let (_, again) = delivery.share_again();
     theirs.apply(&again).unwrap();
     assert_eq!(theirs.live(file_id), Some(again.id()));
+    assert_eq!([share.sequence(), ended.sequence(), again.sequence()], [1, 2, 3]);
     let stored = serde_json::to_string(&theirs).unwrap();
+    assert!(!stored.contains("uncounted"), "what older programs have not heard of");
     assert_eq!(serde_json::from_str::<PairState>(&stored).unwrap(), theirs);
 }
 
@@ -166,4 +168,17 @@ fn records_of_rotated_keys_count_once_they_were_seen_or_are_led_to() {
     let (renewed, _) = delivery.share_again();
     fresh.apply(&entry(&renewed.record)).unwrap();
     assert!(fresh.counts(file_id) && fresh.counted() == 2);
+}
+
+#[test]
+fn every_error_has_a_code() {
+    let [one, other] = [RecordId::ZERO, RecordId::new([1; 32])];
+    let errors = [
+        PairError::OtherPair,
+        PairError::Gap { missing: 1 },
+        PairError::Conflict { sequence: 1, ours: one, theirs: other },
+        PairError::Behind { sequence: 1 },
+        PairError::NotLive,
+    ];
+    assert_eq!(errors.map(|error| error.code()), PairError::CODES);
 }

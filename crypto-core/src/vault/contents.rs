@@ -38,7 +38,7 @@ pub struct Vault {
     /// Account seeds of earlier generations, by generation: they open what was shared before a rotation.
     pub old_seeds: BTreeMap<u64, OldSeed>,
     /// Up to which generation of keys every live share of the owner's was made anew after a rotation; 0 for none.
-    #[serde(default, skip_serializing_if = "is_zero", with = "int53")]
+    #[serde(default, skip_serializing_if = "int53::is_zero", with = "int53")]
     pub renewed: u64,
     /// Unknown fields.
     #[serde(flatten)]
@@ -97,10 +97,6 @@ impl Vault {
         }
         taken_back
     }
-}
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 impl fmt::Debug for Vault {
