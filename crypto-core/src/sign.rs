@@ -117,6 +117,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn another_encoding_of_a_strong_key_is_refused() {
+        // y + p for y = 2..=18, where there is such a point: of large order, so that this alone is wrong with it.
+        let encodings = (2..=18).map(|y: u8| {
+            let mut bytes = [0xff; 32];
+            (bytes[0], bytes[31]) = (0xed + y, 0x7f);
+            bytes
+        });
+        let points: Vec<_> =
+            encodings.filter(|bytes| CompressedEdwardsY(*bytes).decompress().is_some()).collect();
+        assert!(!points.is_empty());
+        for point in points {
+            assert!(!ed25519_dalek::VerifyingKey::from_bytes(&point).unwrap().is_weak());
+            assert!(!SigningPublicKey::from_slice(&point).unwrap().is_valid(), "{point:?}");
+        }
+    }
+
     fn hex(text: &str) -> Vec<u8> {
         (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
     }

@@ -90,6 +90,13 @@ mod tests {
         for wrong in ["[1, 2]", " [1,2]", "[1,2]\n\n", "[1,2,3]", "[1,2", "[1,2]]", "[01]", ""] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
+        let error = serde_json::from_str::<List>("[1,2,3]").unwrap_err().to_string();
+        assert!(error.starts_with("invalid length 3, expected a list of at most 2 items"), "{error}");
+    }
+
+    #[test]
+    fn the_limit_is_that_of_the_specification() {
+        assert_eq!(MAX_FILE, 268_435_456);
     }
 
     #[test]

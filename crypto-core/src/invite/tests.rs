@@ -228,6 +228,7 @@ fn an_offer_expires() {
     assert_eq!(at(EXPIRY), Ok(()));
     assert_eq!(at(EXPIRY + 1), Err(OfferError::Expired));
     let sealed = invited.accept(&invited.account());
+    assert_eq!(CERTIFY_GRACE, 604_800, "protocol §10");
     assert!(invited.acceptance(&sealed, EXPIRY + CERTIFY_GRACE).is_ok());
     assert_eq!(
         invited.acceptance(&sealed, EXPIRY + CERTIFY_GRACE + 1).unwrap_err(),
