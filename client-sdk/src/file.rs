@@ -183,7 +183,7 @@ pub(crate) fn is_rotated(error: &ShareError) -> bool {
     matches!(error, ShareError::Standing(StandingError::Rotated))
 }
 
-fn other_file() -> Error {
+pub(crate) fn other_file() -> Error {
     Error::verification("other_file", "the server answers with another file or version")
 }
 

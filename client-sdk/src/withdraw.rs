@@ -17,6 +17,7 @@ use sealpost_crypto::{
 use crate::{
     directory::{Directory, Person},
     error::{Error, ErrorKind, Result},
+    file::other_file,
     list::{Page, Rejected},
     server::Call,
     signed_in::SignedIn,
@@ -173,10 +174,6 @@ fn known(directory: &Directory, user_id: UserId) -> Result<Person> {
 
 fn invalid(error: sealpost_crypto::log::AuthorError) -> Error {
     Error::verification(error.code(), error.to_string())
-}
-
-fn other_file() -> Error {
-    Error::verification("other_file", "the server answers with another file or version")
 }
 
 fn nobody_left(email: &EmailAddress) -> Error {

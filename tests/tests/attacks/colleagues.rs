@@ -1,4 +1,4 @@
-//! A59, A62: an Ops member who was revoked, and a server in league with them.
+//! A28, A59, A62: an Ops member, revoked or not, and a server in league with them.
 
 use reqwest::StatusCode;
 use sealpost_api::{log::AppendLog, routes};
@@ -48,6 +48,31 @@ async fn append(scene: &Scene, record: RawRecord) {
 }
 
 on_both_databases! {
+    async fn a28_a_colleagues_receipts_are_not_shown_among_ones_own(server: TestServer) {
+        let mut scene = Scene::set(server).await;
+        let own = scene.file;
+        let mallory = mallory(&mut scene).await;
+        mallory.share(scene.file, &scene.ops, Terms::default()).await.unwrap();
+        scene.fetch().await.unwrap();
+        std::fs::remove_file(scene.folder().join("file")).unwrap();
+        let shared = scene.view(&scene.ops, scene.file).await["share"].clone();
+        scene.evil.forget();
+        assert_eq!(mallory.me.receipts(None, None).await.unwrap().items.len(), 1);
+        let seen = scene.evil.seen_of(routes::RECEIPTS);
+        let mut page: Value = serde_json::from_slice(&seen.last().unwrap().answered.body).unwrap();
+        // Every record is true, and who looks can open the file: it is just not theirs.
+        page["items"][0]["own_share"] = shared;
+        scene.evil.json(routes::RECEIPTS, move |answer| *answer = page.clone());
+        let page = scene.ops.me.receipts(None, None).await.unwrap();
+        assert!(page.items.is_empty(), "{:?}", page.items);
+        let [rejected] = &page.rejected[..] else { panic!("{:?}", page.rejected) };
+        assert_eq!((rejected.error.kind(), rejected.error.code()), (ErrorKind::Verification, "other_file"));
+
+        scene.evil.repent();
+        assert!(scene.ops.me.receipts(Some(own), None).await.unwrap().rejected.is_empty());
+        scene.ends_well().await;
+    }
+
     async fn a59_a_log_from_before_the_revocation_is_too_old_for_a_later_offer(server: TestServer) {
         let mut scene = Scene::set(server).await;
         mallory(&mut scene).await;

@@ -175,7 +175,10 @@ pub const ROWS: &[Row] = &[
     played(
         "A28",
         "a file is planted in a colleague's name",
-        &[test(SHARING, "a28_a_file_planted_in_a_colleagues_name_is_not_listed")],
+        &[
+            test(SHARING, "a28_a_file_planted_in_a_colleagues_name_is_not_listed"),
+            test(COLLEAGUES, "a28_a_colleagues_receipts_are_not_shown_among_ones_own"),
+        ],
     ),
     played(
         "A29",
@@ -206,6 +209,8 @@ pub const ROWS: &[Row] = &[
         &[
             test(PAIRS, "a32_a_share_left_out_is_a_gap_with_its_number"),
             test(PAIRS, "a32_what_was_ended_does_not_come_back"),
+            test(PAIRS, "a32_a_fresh_device_is_shown_no_less_than_another_one_has_seen"),
+            test(PAIRS, "a32_a_sender_who_signs_two_histories_is_found_out_on_a_fresh_device"),
         ],
     ),
     played(
