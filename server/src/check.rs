@@ -247,7 +247,7 @@ impl Checker<'_> {
     /// The log state that it names is one of ours, and its time is not in the future.
     fn stated(&self, position: &LogPosition, time: u64) -> Result<(), ApiError> {
         match self.log.verify_position(position) {
-            Ok(PositionCheck::Behind | PositionCheck::Current) => {}
+            Ok(PositionCheck::Known) => {}
             Err(PositionError::Malformed) => {
                 return Err(ApiError::record_invalid(
                     "The record names a log state that this server never signed.",

@@ -44,10 +44,8 @@ pub struct Fork {
 /// How a log state that a record names lies to our log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PositionCheck {
-    /// One that our log once had.
-    Behind,
-    /// Our log's own.
-    Current,
+    /// Our log's own, or one that it once had.
+    Known,
     /// One that our log has not reached. The caller syncs; a server that has no such entries withholds the log.
     Ahead,
 }
@@ -136,7 +134,7 @@ impl Log {
             signature: raw.signature.clone(),
         })? {
             PositionCheck::Ahead => Err(CheckpointError::Ahead),
-            PositionCheck::Behind | PositionCheck::Current => {
+            PositionCheck::Known => {
                 let key = self.checkpoint_key_at(claim.log_size).ok_or(PositionError::Malformed)?;
                 Ok(VerifiedCheckpoint(Signed::verify(raw, key)?))
             }
@@ -165,8 +163,7 @@ impl Log {
         match self.head_at(position.size) {
             None => Ok(PositionCheck::Ahead),
             Some(ours) if ours != position.head => Err(self.fork(position, ours)),
-            Some(_) if position.size == self.size() => Ok(PositionCheck::Current),
-            Some(_) => Ok(PositionCheck::Behind),
+            Some(_) => Ok(PositionCheck::Known),
         }
     }
 

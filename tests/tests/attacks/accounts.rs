@@ -1,16 +1,19 @@
 //! A06 to A08, A11 to A13, A64, A65: envelope, vault, and what a server would like a client to do.
 
 use axum::http::StatusCode;
-use sealpost_api::routes;
+use sealpost_api::{account::VaultBlob, routes};
 use sealpost_client::{Error, ErrorKind, SignedIn, Terms, store::MemoryStore};
-use sealpost_crypto::encoding::Base64;
+use sealpost_crypto::{
+    encoding::Base64,
+    vault::{Vault, VaultOwner},
+};
 use sealpost_tests::{
     TestServer, on_both_databases,
     sdk::{self, Device},
 };
 use serde_json::{Value, json};
 
-use crate::scene::Scene;
+use crate::{memberships::account, scene::Scene};
 
 /// Signs in on a fresh device.
 async fn login(scene: &Scene, who: &Device) -> Result<SignedIn, Error> {
@@ -111,6 +114,33 @@ on_both_databases! {
         assert!(login(&scene, &scene.ops).await.is_err());
         scene.evil.repent();
         assert!(scene.evil.seen_of(routes::PUT_VAULT).iter().all(|put| put.answered.status.is_success()));
+        scene.ends_well().await;
+    }
+
+    async fn a64_a_vault_of_another_branch_is_not_gone_on_with(server: TestServer) {
+        let scene = Scene::set(server).await;
+        let account = account(&scene.ops).await;
+        let owner = VaultOwner { org_id: account.org_id(), user_id: account.user_id() };
+        let resumed = async || SignedIn::resume(std::sync::Arc::new(scene.ops.store.clone())).await.unwrap();
+        scene.evil.forget();
+        resumed().await.files(None).await.unwrap();
+        assert!(scene.evil.seen_of(routes::PUT_VAULT).is_empty());
+        let seen = scene.evil.seen_of(routes::VAULT);
+        let blob: VaultBlob = serde_json::from_slice(&seen[0].answered.body).unwrap();
+        let vault = Vault::open(&account.keys().vault, &owner, blob.version, &blob.blob.0).unwrap();
+        // The owner's keys sealed it, as on a device that was told of no other: in the same place, and in the next one.
+        for (version, previous) in [(vault.version, vault.previous), (vault.version + 1, vault.previous)] {
+            let branch = Vault { version, previous, ..vault.clone() };
+            let sealed = branch.seal(&account.keys().vault, &owner).unwrap();
+            let shown = VaultBlob { version, previous, blob: Base64(sealed) };
+            scene.evil.json(routes::VAULT, move |answer| *answer = serde_json::to_value(&shown).unwrap());
+            scene.evil.forget();
+            let error = resumed().await.invite(request("another@example.com")).await.err().expect("not noticed");
+            assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, "vault_rollback"), "{error}");
+            assert!(scene.evil.seen_of(routes::PUT_VAULT).is_empty());
+            scene.evil.repent();
+        }
+        resumed().await.invite(request("another@example.com")).await.unwrap();
         scene.ends_well().await;
     }
 }

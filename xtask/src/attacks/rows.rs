@@ -365,6 +365,7 @@ pub const ROWS: &[Row] = &[
         "an old vault is served, a broken one, or none",
         &[
             test(ACCOUNTS, "a64_an_older_vault_or_none_is_never_a_fresh_start"),
+            test(ACCOUNTS, "a64_a_vault_of_another_branch_is_not_gone_on_with"),
             test(ROTATION, "a14_a64_what_rested_on_the_old_keys_does_not_come_back"),
         ],
     ),
