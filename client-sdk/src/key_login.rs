@@ -10,9 +10,10 @@ use sealpost_crypto::{
     credential::VerifiedCredential,
     email::EmailAddress,
     envelope::Envelope,
-    id::OrgId,
+    id::{OrgId, UserId},
     keys::AccountKeys,
     kit::RecoveryKit,
+    log::Log,
     login::{self, MAX_CLOCK_SKEW},
     opening::Opening,
     secret::{AccountKey, AccountSeed},
@@ -21,7 +22,7 @@ use sealpost_crypto::{
 use crate::{
     anonymous::Anonymous,
     error::{Error, ErrorKind, Result},
-    login::{Opened, check_extends, foreign},
+    login::{Opened, foreign},
     recover,
     server::{Auth, Call, Server},
     session::now,
@@ -97,10 +98,10 @@ impl Anonymous {
         }
         let email: EmailAddress = session.account.email.parse()?;
         let opening = session.account.opening.clone();
+        let user_id = account.user_id();
         let opened = Opened { account, seed, sealed_at: None, credential: credential.clone() };
-        let me = self.settle(&email, session, opened, key).await?;
-        check_own_state(&me).await?;
-        check_own_address(&me, &email, opening).await?;
+        let check = |log: &Log| check_own_address(log, user_id, &email, opening);
+        let me = self.settle(&email, session, opened, key, check).await?;
         Ok(KeySignIn { me, account_key: credential.get().account_key, credential })
     }
 }
@@ -137,29 +138,13 @@ fn check_credential(session: &NewSession, account: &Account) -> Result<VerifiedC
     Ok(credential)
 }
 
-/// The log must name these very keys for this account, and contain the state that the vault has pinned: it stands
-/// in for the one inside the envelope.
-async fn check_own_state(signed_in: &SignedIn) -> Result<()> {
-    let inner = &signed_in.inner;
-    let pin = inner.vault().await?.vault().pins.log.clone();
-    // Synced after the vault was read: another device may have pinned a newer log meanwhile.
-    let log = inner.synced_log().await?;
-    check_extends(&log, pin.size, pin.head)?;
-    let current = log.member(inner.profile.user_id).map(|member| member.current().bundle);
-    if current.is_some_and(|bundle| bundle != inner.account.bundle().id()) {
-        return Err(Error::verification("admission_bundle", "the account was certified with other keys"));
-    }
-    Ok(())
-}
-
 /// Once certified, an account's address is the one in the log; before that there is only the server's word.
-async fn check_own_address(
-    signed_in: &SignedIn,
+fn check_own_address(
+    log: &Log,
+    user_id: UserId,
     email: &EmailAddress,
     opening: Option<Opening>,
 ) -> Result<()> {
-    let inner = &signed_in.inner;
-    let (log, user_id) = (inner.log().await, inner.profile.user_id);
     if log.member(user_id).is_none() {
         return Ok(());
     }

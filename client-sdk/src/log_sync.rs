@@ -8,9 +8,11 @@ use sealpost_api::{
 };
 use sealpost_crypto::{
     fork,
-    id::OrgId,
+    id::{OrgId, RecordId},
     log::{Log, PositionError},
     record::RawRecord,
+    records::LogPosition,
+    vault::LogPin,
 };
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +91,27 @@ async fn report(caller: &Caller, log: &Log, error: Error) -> Error {
         "Nothing was used. Ask whoever runs the server, by another way than this server: it was restored from an older \
          backup, or it lies.",
     )
+}
+
+/// The log must contain a state that the account has sealed.
+pub(crate) fn check_extends(log: &Log, size: u64, head: RecordId) -> Result<()> {
+    if log.head_at(size) == Some(head) {
+        return Ok(());
+    }
+    Err(Error::verification(
+        "log_rollback",
+        "the server shows an older or another log than your account knows",
+    ))
+}
+
+/// As [`check_extends`], for what the vault has pinned. The server signed that: another history is a fork.
+pub(crate) fn check_pin(log: &Log, pin: LogPin) -> Result<()> {
+    let LogPin { size, head, signature } = pin;
+    match log.verify_position(&LogPosition { size, head, signature }) {
+        Err(fork @ PositionError::Fork(_)) => Err(fork.into()),
+        // The founder's first vault pins what no server had signed yet.
+        _ => check_extends(log, size, head),
+    }
 }
 
 /// Runs `attempt` again when its outcome names a log state beyond ours: the log may have grown between our sync

@@ -27,6 +27,7 @@ use crate::{
     server::{Auth, Call},
     session::Session,
     signed_in::SignedIn,
+    vault::{VaultAccess, Vaulted},
 };
 
 /// An account that was opened, and held against everything that the server says beside it.
@@ -60,7 +61,7 @@ impl Anonymous {
         drop(password);
         let (session, org_id, envelope_key) = self.authenticate(email, input).await?;
         let opened = open(&session.account, org_id, &envelope_key, account_key.is_some())?;
-        self.settle(email, session, opened, account_key).await
+        self.settle(email, session, opened, account_key, |_| Ok(())).await
     }
 
     /// OPAQUE: KE1 → KE2 → KE3 → session. Stretching the password takes a noticeable time and 64 MiB.
@@ -88,13 +89,15 @@ impl Anonymous {
         Ok((session, challenge.org_id, key))
     }
 
-    /// Claims this device for the account, syncs the log and the vault, keeps seed and session.
+    /// Claims this device for the account, opens the vault, syncs the log, and keeps seed and session once all of it has
+    /// verified; the log by `check`, too.
     pub(crate) async fn settle(
         self,
         email: &EmailAddress,
         session: NewSession,
         opened: Opened,
         account_key: Option<AccountKey>,
+        check: impl FnOnce(&Log) -> Result<()> + Send,
     ) -> Result<SignedIn> {
         let Opened { account, seed, sealed_at, credential } = opened;
         let profile = Profile {
@@ -111,37 +114,51 @@ impl Anonymous {
         self.device.claim(&Profile { generation, ..profile.clone() })?;
         let session = Session::begin(self.device.clone(), self.server.clone(), session.tokens)?;
         let caller = Caller::account(self.server, session);
+        let access = VaultAccess { caller: &caller, device: &self.device, account: &account };
+        // Before the log: what the vault has pinned, an honest server's log has.
+        let vaulted = Vaulted::open(access).await;
         let log = log_sync::sync(&caller, known, profile.org_id).await?;
         if let Some((size, head)) = sealed_at {
-            check_extends(&log, size, head)?;
+            log_sync::check_extends(&log, size, head)?;
         }
-        check_generation(&log, &account)?;
-        log_sync::save(&self.device, &log)?;
-        if let Some(key) = &account_key {
-            self.device.save_account_key(key)?;
-        }
-        let signed_in = SignedIn::assemble(caller, self.device, profile, account, log);
-        let inner = &signed_in.inner;
+        // Keys that are not the account's any more open no vault; that is said first.
+        check_own_keys(&log, &account)?;
+        check(&log)?;
         // A vault that is missing, older or does not open is found now, not in the middle of something.
-        inner.vault().await?.check_credential(&credential)?;
-        inner.flush(&*inner.log().await).await?;
+        let mut vaulted = vaulted?;
+        vaulted.check_credential(&credential)?;
+        let pinned = vaulted.log_pin();
+        let signed_in = SignedIn::assemble(caller, self.device, profile, account, log, Some(vaulted));
+        let inner = &signed_in.inner;
+        let log = inner.log().await;
+        log_sync::check_pin(&log, pinned).map_err(|error| inner.keep_fork(&log, error))?;
+        inner.flush(&log).await?;
+        log_sync::save(&inner.device, &log)?;
+        if let Some(key) = &account_key {
+            inner.device.save_account_key(key)?;
+        }
         inner.device.claim(&inner.profile)?;
         inner.device.save_seed(&seed)?;
         rotation_state::overtaken_by(&inner.device, inner.profile.generation)?;
+        drop(log);
         Ok(signed_in)
     }
 }
 
-/// What the server keeps of the account must not be from before its keys were rotated.
-fn check_generation(log: &Log, account: &Account) -> Result<()> {
+/// The log must name these very keys for the account, once it has the account: what the server keeps must not be from
+/// before a rotation, and nobody can have been certified in our place.
+fn check_own_keys(log: &Log, account: &Account) -> Result<()> {
     let (Some(member), mine) = (log.member(account.user_id()), account.bundle().id()) else { return Ok(()) };
-    if member.current().bundle == mine || member.generation_of(mine).is_none() {
+    if member.current().bundle == mine {
         return Ok(());
     }
-    Err(Error::verification(
-        "credential_rollback",
-        "the server shows the account as it was before its keys were changed",
-    ))
+    Err(match member.generation_of(mine) {
+        Some(_) => Error::verification(
+            "credential_rollback",
+            "the server shows the account as it was before its keys were changed",
+        ),
+        None => Error::verification("admission_bundle", "the account was certified with other keys"),
+    })
 }
 
 /// Opens the envelope and holds everything in it against everything beside it.
@@ -162,17 +179,6 @@ pub(crate) fn open(
     credential.check_envelope(envelope.as_bytes(), header.epoch, account_key)?;
     let sealed_at = Some((contents.log_size, contents.log_head));
     Ok(Opened { account, seed: contents.seed, sealed_at, credential })
-}
-
-/// The log must contain a state that the account has sealed.
-pub(crate) fn check_extends(log: &Log, size: u64, head: RecordId) -> Result<()> {
-    if log.head_at(size) == Some(head) {
-        return Ok(());
-    }
-    Err(Error::verification(
-        "log_rollback",
-        "the server shows an older or another log than your account knows",
-    ))
 }
 
 pub(crate) fn foreign() -> Error {

@@ -11,7 +11,7 @@ use crate::{
     anonymous::Anonymous,
     credential::{self, Holder},
     error::{Error, ErrorKind, Result},
-    login::{self, check_extends},
+    log_sync, login,
     signed_in::{Inner, SignedIn},
 };
 
@@ -55,7 +55,7 @@ impl Inner {
             return Err(Error::verification("other_account", "the server answers for another account"));
         }
         if let Some((size, head)) = opened.sealed_at {
-            check_extends(&*self.synced_log().await?, size, head)?;
+            log_sync::check_extends(&*self.synced_log().await?, size, head)?;
         }
         self.vault().await?.check_credential(&opened.credential)?;
         Ok(opened.credential)

@@ -64,6 +64,6 @@ impl Holder {
         let caller = Caller::account(server, session);
         let log = log_sync::sync(&caller, known, profile.org_id).await?;
         log_sync::save(&device, &log)?;
-        Ok(SignedIn::assemble(caller, device, profile, self.account, log))
+        Ok(SignedIn::assemble(caller, device, profile, self.account, log, None))
     }
 }

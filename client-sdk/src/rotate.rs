@@ -268,7 +268,7 @@ impl Inner {
         }
         let profile = Profile { generation: account.generation(), ..self.profile.clone() };
         keep(&self.device, &profile, &seed, account_key.as_ref(), credential, &log)?;
-        Ok(SignedIn::assemble(self.caller.clone(), self.device.clone(), profile, account, log))
+        Ok(SignedIn::assemble(self.caller.clone(), self.device.clone(), profile, account, log, None))
     }
 }
 
@@ -351,7 +351,7 @@ pub(crate) async fn settle(device: &Device, server: &Server) -> Result<()> {
         return keep(device, &profile, &holder.seed, holder.account_key.as_ref(), &credential, &log);
     }
     let old = Account::derive(&device.seed()?, profile.org_id, profile.user_id, profile.generation)?;
-    let me = SignedIn::assemble(caller, device.clone(), profile, old, log);
+    let me = SignedIn::assemble(caller, device.clone(), profile, old, log, None);
     let _signing = me.inner.signing().await?;
     match me.inner.send_rotation(&holder.account, &credential, waiting).await {
         Ok(()) => me.inner.adopt(holder, &credential).await.map(drop),

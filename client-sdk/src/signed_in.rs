@@ -101,7 +101,7 @@ impl SignedIn {
         let log = log_sync::load(&device, profile.org_id)?
             .ok_or_else(|| Error::state("the state folder has keys, and lacks the organisation's log"))?;
         let session = Session::resume(device.clone(), server.clone())?;
-        Ok(Self::assemble(Caller::account(server, session), device, profile, account, log))
+        Ok(Self::assemble(Caller::account(server, session), device, profile, account, log, None))
     }
 
     pub(crate) fn assemble(
@@ -110,9 +110,10 @@ impl SignedIn {
         profile: Profile,
         account: Account,
         log: Log,
+        vaulted: Option<Vaulted>,
     ) -> Self {
-        let log = Arc::new(RwLock::new(log));
-        Self { inner: Arc::new(Inner { caller, device, profile, account, log, vault: Mutex::new(None) }) }
+        let (log, vault) = (Arc::new(RwLock::new(log)), Mutex::new(vaulted));
+        Self { inner: Arc::new(Inner { caller, device, profile, account, log, vault }) }
     }
 
     /// The server that the session is on, as `scheme://host[:port]`.
@@ -174,9 +175,12 @@ impl Inner {
 
     /// Syncs the log, pins it, and gives it.
     pub(crate) async fn synced_log(&self) -> Result<OwnedRwLockReadGuard<Log>> {
+        // Read before the log: what another device has pinned, an honest server has.
+        let pinned = self.vault().await?.log_pin();
         let mut log = self.log.write().await;
         let synced = log_sync::sync(&self.caller, Some(log.clone()), self.profile.org_id).await;
         let synced = synced.map_err(|error| self.keep_fork(&log, error))?;
+        log_sync::check_pin(&synced, pinned).map_err(|error| self.keep_fork(&synced, error))?;
         self.keep_log(&mut log, synced)?;
         drop(log);
         let log = self.log().await;

@@ -101,6 +101,11 @@ impl Vaulted {
         Ok(())
     }
 
+    /// The newest state of the log that this device, or another one by the vault, has seen.
+    pub(crate) fn log_pin(&self) -> LogPin {
+        self.seen.pins.log.clone()
+    }
+
     /// How far a pair's records were seen.
     pub(crate) fn pair(&self, key: &PairKey) -> Option<Pin> {
         self.seen.pins.pairs.get(key).copied()

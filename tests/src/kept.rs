@@ -26,11 +26,17 @@ impl KeptAccount {
 
     /// Puts it back, over what has come since.
     pub async fn restore(&self, server: &TestServer) {
+        self.restore_only(server, &["opaque_record", "credential_id", "credential", "epoch", "envelope"])
+            .await;
+    }
+
+    /// Puts some of it back.
+    pub async fn restore_only(&self, server: &TestServer, columns: &[&str]) {
         let Self { copy, original } = self;
-        let columns = ["opaque_record", "credential_id", "credential", "epoch", "envelope"].map(|column| {
+        let old = |column: &&str| {
             format!("{column} = (SELECT old.{column} FROM accounts old WHERE old.user_id = {copy})")
-        });
-        let columns = columns.join(", ");
+        };
+        let columns = columns.iter().map(old).collect::<Vec<_>>().join(", ");
         server.execute(format!("UPDATE accounts SET {columns} WHERE user_id = {original}")).await;
     }
 }

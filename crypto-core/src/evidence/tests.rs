@@ -344,3 +344,12 @@ fn as_many_people_as_deliveries_allow_are_read_and_nobody_more() {
 fn what_a_delivery_proves_has_a_name() {
     assert_eq!([Proves::Sending, Proves::Receipt].map(Proves::code), ["sending", "receipt"]);
 }
+
+#[test]
+fn entries_without_keys_stand_between_those_with_keys() {
+    let mut story = Story::new();
+    let gone = story.organisation.admit_as(Role::Client, "gone@example.org");
+    story.organisation.revoke(&gone, RevokeReason::Left);
+    story.organisation.admit_as(Role::Client, "new@example.org");
+    assert_eq!(story.bobs(), (Proves::Receipt, vec![]));
+}

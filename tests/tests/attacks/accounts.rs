@@ -8,7 +8,7 @@ use sealpost_crypto::{
     vault::{Vault, VaultOwner},
 };
 use sealpost_tests::{
-    TestServer, on_both_databases,
+    KeptAccount, TestServer, on_both_databases,
     sdk::{self, Device},
 };
 use serde_json::{Value, json};
@@ -114,6 +114,19 @@ on_both_databases! {
         assert!(login(&scene, &scene.ops).await.is_err());
         scene.evil.repent();
         assert!(scene.evil.seen_of(routes::PUT_VAULT).iter().all(|put| put.answered.status.is_success()));
+        scene.ends_well().await;
+    }
+
+    async fn a14_an_old_password_does_not_come_back_under_the_new_credential(server: TestServer) {
+        let scene = Scene::set(server).await;
+        let who = scene.client.me.whoami().await.unwrap().user_id;
+        let (old, password) = (KeptAccount::take(&scene.server, who).await, sdk::secret("another horse, another battery"));
+        scene.client.me.change_password(sdk::secret(&scene.client.password), password).await.unwrap();
+        let new = KeptAccount::take(&scene.server, who).await;
+        old.restore_only(&scene.server, &["opaque_record", "envelope"]).await;
+        let error = login(&scene, &scene.client).await.err().expect("the old password counts again");
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, "credential_envelope"), "{error}");
+        new.restore(&scene.server).await;
         scene.ends_well().await;
     }
 

@@ -187,6 +187,25 @@ on_both_databases! {
         scene.ends_well().await;
     }
 
+    async fn a84_one_share_that_is_called_made_and_was_dropped_is_found_out(server: TestServer) {
+        let scene = Scene::set(server).await;
+        let bob = scene.ops.welcome(&scene.evil.url(), "bob@example.com").await;
+        scene.evil.requests(routes::SHARE, |asked| asked.body = Bytes::new());
+        scene.evil.answers(routes::SHARE, |asked, answered| {
+            let body: Value = serde_json::from_slice(&asked.body).unwrap();
+            answered.status = StatusCode::OK;
+            answered.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            answered.say(&results(&body["shares"], |_| ()));
+        });
+        scene.ops.share(scene.file, &bob, Terms::default()).await.expect("the lie is a good one");
+        scene.evil.repent();
+        let other = scene.another_file().await;
+        let error = scene.ops.share(other, &bob, Terms::default()).await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, "pair_rollback"), "{error}");
+        scene.client.download(other).await.expect("nobody else is concerned");
+        scene.ends_well().await;
+    }
+
     async fn a84_what_is_called_shared_already_is_in_our_own_records_or_not_believed(server: TestServer) {
         let scene = Scene::set(server).await;
         let bob = scene.ops.welcome(&scene.evil.url(), "bob@example.com").await;

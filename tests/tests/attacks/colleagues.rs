@@ -39,6 +39,11 @@ async fn revoke(scene: &Scene, reason: RevokeReason) {
     revocation.revoke(reason).await.unwrap();
 }
 
+fn with(mut object: Value, more: Value) -> Value {
+    object.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    object
+}
+
 /// Appends an entry that the program would not make.
 async fn append(scene: &Scene, record: RawRecord) {
     let session: Value = serde_json::from_slice(&scene.ops.blob("session").unwrap()).unwrap();
@@ -48,14 +53,15 @@ async fn append(scene: &Scene, record: RawRecord) {
 }
 
 on_both_databases! {
-    async fn a28_a_colleagues_receipts_are_not_shown_among_ones_own(server: TestServer) {
+    async fn a28_a_colleagues_files_and_receipts_are_not_shown_among_ones_own(server: TestServer) {
         let mut scene = Scene::set(server).await;
         let own = scene.file;
         let mallory = mallory(&mut scene).await;
         mallory.share(scene.file, &scene.ops, Terms::default()).await.unwrap();
         scene.fetch().await.unwrap();
         std::fs::remove_file(scene.folder().join("file")).unwrap();
-        let shared = scene.view(&scene.ops, scene.file).await["share"].clone();
+        let view = scene.view(&scene.ops, scene.file).await;
+        let shared = view["share"].clone();
         scene.evil.forget();
         assert_eq!(mallory.me.receipts(None, None).await.unwrap().items.len(), 1);
         let seen = scene.evil.seen_of(routes::RECEIPTS);
@@ -68,8 +74,15 @@ on_both_databases! {
         let [rejected] = &page.rejected[..] else { panic!("{:?}", page.rejected) };
         assert_eq!((rejected.error.kind(), rejected.error.code()), (ErrorKind::Verification, "other_file"));
 
+        let listed = json!({ "items": [with(view, json!({ "shares": [] }))] });
+        scene.evil.json(routes::FILES, move |answer| *answer = listed.clone());
+        let page = scene.ops.me.files(None).await.unwrap();
+        assert!(page.items.is_empty(), "{:?}", page.items);
+        assert_eq!(page.rejected[0].error.code(), "not_the_owner");
+
         scene.evil.repent();
         assert!(scene.ops.me.receipts(Some(own), None).await.unwrap().rejected.is_empty());
+        assert_eq!(scene.ops.me.files(None).await.unwrap().items.len(), 1);
         scene.ends_well().await;
     }
 

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use axum::http::StatusCode;
 use sealpost_api::routes;
-use sealpost_client::{Error, ErrorKind, Examined, FileId, OrgId, examine_evidence};
+use sealpost_client::{
+    AccountKey, Error, ErrorKind, Examined, FileId, OrgId, Terms, examine_evidence,
+    store::{MemoryStore, StateStore},
+};
 use sealpost_crypto::{
     id::RecordId,
     record::{RawRecord, Signed},
@@ -17,7 +20,7 @@ use sealpost_tests::{
     TestServer,
     adversary::Adversary,
     on_both_databases,
-    sdk::{Device, join},
+    sdk::{self, Device, join},
 };
 use serde_json::{Value, json};
 
@@ -170,6 +173,44 @@ on_both_databases! {
         assert_eq!(page.rejected[0].error.code(), "log_withheld");
         scene.evil.repent();
         scene.client.download(file).await.expect("the honest run");
+        scene.ends_well().await;
+    }
+
+    async fn a31_no_device_is_shown_an_older_log_than_its_owner_has_pinned(server: TestServer) {
+        let scene = Scene::set(server).await;
+        let mut other = scene.ops.other_device(&scene.evil.url()).await;
+        let old = History::now(&scene).await;
+        let bob = scene.ops.welcome(&scene.server.url(), "bob@example.com").await;
+        // What is pinned with this share binds all devices of its owner.
+        scene.ops.share(scene.file, &bob, Terms::default()).await.unwrap();
+        old.show(&scene.evil);
+        other.restart().await;
+        let fresh = MemoryStore::new();
+        let login = async || {
+            let key = AccountKey::from_slice(&scene.ops.blob("account-key").unwrap());
+            let client = sdk::anonymous(&scene.evil.url(), &fresh);
+            client.login(&scene.ops.email, sdk::secret(&scene.ops.password), key).await
+        };
+        for error in [other.me.files(None).await.map(drop).unwrap_err(), login().await.map(drop).unwrap_err()] {
+            assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, "log_rollback"), "{error}");
+        }
+        assert!(fresh.load("log").unwrap().is_none() && fresh.load("seed").unwrap().is_none());
+        scene.evil.repent();
+        assert_eq!(other.me.files(None).await.unwrap().items.len(), 1);
+        assert_eq!(login().await.unwrap().files(None).await.unwrap().items.len(), 1);
+        scene.ends_well().await;
+    }
+
+    async fn a31_what_one_device_has_pinned_shows_another_the_fork(server: TestServer) {
+        let scene = Scene::set(server).await;
+        let (mut second, other) = fork(&scene).await;
+        scene.evil.repent();
+        scene.another_file().await;
+        other.show(&scene.evil);
+        second.restart().await;
+        let error = second.me.whoami().await.unwrap_err();
+        proves(&error, &second, 3).await;
+        scene.evil.repent();
         scene.ends_well().await;
     }
 

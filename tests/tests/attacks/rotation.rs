@@ -93,6 +93,17 @@ on_both_databases! {
         lie(&scene, &forged);
         let error = bob.download(scene.file).await.unwrap_err();
         assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, "signer_rotated"), "{error}");
+        // Its owner is not shown it among what they shared.
+        let (recipient, own) = (bob.me.whoami().await.unwrap().user_id, scene.file);
+        let listed = json!({ "recipient": recipient, "share": forged["share"], "downloads": 0 });
+        scene.evil.json(routes::FILES, move |page| {
+            let mut items = page["items"].as_array_mut().unwrap().iter_mut();
+            let item = items.find(|item| item["file_id"] == json!(own)).unwrap();
+            item["shares"].as_array_mut().unwrap().push(listed.clone());
+        });
+        let page = scene.ops.me.files(None).await.unwrap();
+        let rejected: Vec<_> = page.rejected.iter().map(|entry| (entry.file_id, entry.error.code())).collect();
+        assert_eq!(rejected, [(own, "signer_rotated")]);
         // Its owner signs nothing on top of it, which would vouch for it.
         scene.evil.forget();
         let error = scene.ops.share(scene.file, &bob, Terms::default()).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! A09, A63, A87: who signs in, where, at whose cost, and as whom.
+//! A05, A09, A63, A87: who signs in, where, at whose cost, and as whom.
 
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ use sealpost_crypto::{
     id::Digest,
     login,
     password::{ClientLogin, OpaqueInput, Password},
+    record::{RawRecord, Signed},
+    records::{Certify, Checkpoint},
 };
 use sealpost_tests::{
     TestServer,
@@ -26,7 +28,10 @@ use sealpost_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::scene::Scene;
+use crate::{
+    memberships::account,
+    scene::{Scene, attackers},
+};
 
 /// What stretching would cost if the other side chose: no test that obeyed would come back.
 fn ruinous() -> Value {
@@ -63,6 +68,9 @@ async fn key_login(scene: &Scene, org_id: OrgId) -> Result<SignedIn, Error> {
     let client = sdk::anonymous(&scene.evil.url(), &MemoryStore::new());
     client.login_with_seed(&scene.client.email, org_id, seed(&scene.client)).await
 }
+
+/// Changes the account in an answer, given somebody else's id.
+type Lie = fn(&mut Value, &Value);
 
 #[track_caller]
 fn refused<T>(outcome: Result<T, Error>) -> (ErrorKind, String) {
@@ -130,6 +138,79 @@ fn relay(api: &Api, route: &Route, body: &[u8]) -> Value {
 }
 
 on_both_databases! {
+    async fn a05_nobody_is_certified_in_ones_place(server: TestServer) {
+        let scene = Scene::set(server).await;
+        let org_id = scene.ops.me.whoami().await.unwrap().org_id;
+        // An Ops member in league with the server: a log that certifies other keys for the client, and holds in itself.
+        let (key, traitor) = (scene.server.checkpoint_key().await, account(&scene.ops).await);
+        scene.evil.json(routes::LOG, move |page| {
+            let entries = page["entries"].as_array_mut().unwrap();
+            let Some(entry) = entries.iter_mut().find(|entry| entry["record"]["type"] == "certify") else { return };
+            let bundle: RawRecord = serde_json::from_value(attackers(&entry["bundle"])).unwrap();
+            let certify: RawRecord = serde_json::from_value(entry["record"].clone()).unwrap();
+            let certify = Certify { bundle: bundle.id(), ..certify.claim().unwrap() };
+            let certify = Signed::sign(certify, &traitor.keys().signing).unwrap().into_raw();
+            let state = Checkpoint { org_id, log_size: 2, log_head: certify.id() };
+            *entry = json!({ "record": certify, "bundle": bundle });
+            page["checkpoint"] = json!(Signed::sign(state, &key).unwrap().into_raw());
+        });
+        let store = MemoryStore::new();
+        let by_kit = sdk::anonymous(&scene.evil.url(), &store).login_with_kit(kit(&scene.client, org_id)).await;
+        for outcome in [by_kit, password_login(&scene, &store).await] {
+            assert_eq!(refused(outcome), (ErrorKind::Verification, "admission_bundle".into()));
+        }
+        assert!(store.load("seed").unwrap().is_none() && store.load("log").unwrap().is_none());
+        scene.evil.repent();
+        password_login(&scene, &store).await.unwrap();
+        scene.ends_well().await;
+    }
+
+    async fn a63_a_key_signs_in_to_the_address_that_was_certified(server: TestServer) {
+        let scene = Scene::set(server).await;
+        let org_id = scene.ops.me.whoami().await.unwrap().org_id;
+        let store = MemoryStore::new();
+        let sign_in = async || {
+            sdk::anonymous(&scene.evil.url(), &store).login_with_kit(kit(&scene.client, org_id)).await
+        };
+        let other = json!(scene.ops.me.whoami().await.unwrap().user_id);
+        let lies: [(Lie, &str); 3] = [
+            (|account, _| account["email"] = json!("mallory@example.com"), "opening_mismatch"),
+            (|account, _| account["opening"] = Value::Null, "opening_unknown"),
+            (|account, other| account["opening"]["user_id"] = other.clone(), "opening_unknown"),
+        ];
+        for (lie, code) in lies {
+            let other = other.clone();
+            scene.evil.json(routes::KEY_LOGIN, move |answer| lie(&mut answer["account"], &other));
+            assert_eq!(refused(sign_in().await), (ErrorKind::Verification, code.into()));
+            assert!(store.load("seed").unwrap().is_none(), "signed in all the same");
+            scene.evil.repent();
+        }
+        let client = sdk::anonymous(&scene.evil.url(), &MemoryStore::new());
+        let wrong = client.login_with_seed(&scene.ops.email, org_id, seed(&scene.client)).await;
+        assert_eq!(refused(wrong).0, ErrorKind::InvalidInput, "who is asked for names the address");
+        assert_eq!(sign_in().await.unwrap().email(), scene.client.email.as_str());
+        scene.ends_well().await;
+    }
+
+    async fn a_device_that_holds_an_account_asks_nothing_for_another_one(server: TestServer) {
+        let scene = Scene::set(server).await;
+        let org_id = scene.ops.me.whoami().await.unwrap().org_id;
+        let on_device = || sdk::anonymous(&scene.evil.url(), &scene.ops.store);
+        scene.evil.forget();
+        let password = sdk::secret(&scene.client.password);
+        let outcomes = [
+            on_device().login(&scene.client.email, password, None).await,
+            on_device().login_with_seed(&scene.client.email, org_id, seed(&scene.client)).await,
+            on_device().login_with_seed(&scene.ops.email, OrgId::random(), seed(&scene.ops)).await,
+            on_device().login_with_kit(kit(&scene.ops, OrgId::random())).await,
+        ];
+        let kinds = outcomes.map(|outcome| refused(outcome).0);
+        let (held, foreign) = (ErrorKind::State, ErrorKind::Verification);
+        assert_eq!(kinds, [held, held, foreign, foreign]);
+        assert!(scene.evil.seen().is_empty(), "{:?}", scene.evil.seen());
+        scene.ends_well().await;
+    }
+
     async fn a09_what_stretching_costs_is_not_the_servers_to_say(server: TestServer) {
         let scene = Scene::set(server).await;
         let org_id = scene.ops.me.whoami().await.unwrap().org_id;

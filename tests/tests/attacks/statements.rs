@@ -137,11 +137,18 @@ on_both_databases! {
             assert_eq!(left.rejected[0].error.kind(), ErrorKind::Verification);
             scene.evil.repent();
         }
-        // A file of somebody who is a member still is not shown as left, whatever it comes with.
+        // A share of another file, by somebody who is a member still, is not shown among its shares.
         let view = scene.view(&scene.ops, own).await;
+        let foreign = view["share"]["record"].clone();
+        scene.evil.json(routes::LEFT_FILES, move |page| page["items"][0]["shares"][0]["record"] = foreign.clone());
+        let left = scene.ops.me.left_files(&address(OTTO), None).await.unwrap();
+        assert_eq!((left.items.len(), left.rejected[0].error.code()), (0, "other_file"));
+        scene.evil.repent();
+        // A file of somebody who is a member still is not shown as left, whatever it comes with.
         scene.evil.json(routes::LEFT_FILES, move |page| {
             let item = &mut page["items"][0];
             (item["file_id"], item["manifest"]) = (view["file_id"].clone(), view["manifest"].clone());
+            item["shares"] = json!([]);
         });
         let left = scene.ops.me.left_files(&address(OTTO), None).await.unwrap();
         assert_eq!((left.items.len(), left.rejected[0].error.code()), (0, "other_file"));

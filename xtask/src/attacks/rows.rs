@@ -67,7 +67,10 @@ pub const ROWS: &[Row] = &[
     played(
         "A05",
         "the user's own public key is replaced",
-        &[test(KEYS, "a05_ones_own_keys_are_never_the_servers_to_say")],
+        &[
+            test(KEYS, "a05_ones_own_keys_are_never_the_servers_to_say"),
+            test(SIGN_IN, "a05_nobody_is_certified_in_ones_place"),
+        ],
     ),
     played(
         "A06",
@@ -113,6 +116,7 @@ pub const ROWS: &[Row] = &[
         "record and envelope from before a change of the password, or of the keys, are restored",
         &[
             test(ACCOUNT_RECOVERY, "another_device_goes_on_by_its_key_and_learns_of_the_change"),
+            test(ACCOUNTS, "a14_an_old_password_does_not_come_back_under_the_new_credential"),
             test(ROTATION, "a14_a64_what_rested_on_the_old_keys_does_not_come_back"),
         ],
     ),
@@ -177,7 +181,7 @@ pub const ROWS: &[Row] = &[
         "a file is planted in a colleague's name",
         &[
             test(SHARING, "a28_a_file_planted_in_a_colleagues_name_is_not_listed"),
-            test(COLLEAGUES, "a28_a_colleagues_receipts_are_not_shown_among_ones_own"),
+            test(COLLEAGUES, "a28_a_colleagues_files_and_receipts_are_not_shown_among_ones_own"),
         ],
     ),
     played(
@@ -201,6 +205,8 @@ pub const ROWS: &[Row] = &[
             test(FORKS, "a31_the_other_history_has_grown_meanwhile"),
             test(FORKS, "a31_what_one_person_signed_shows_another_the_fork"),
             test(FORKS, "a31_newer_history_is_withheld"),
+            test(FORKS, "a31_no_device_is_shown_an_older_log_than_its_owner_has_pinned"),
+            test(FORKS, "a31_what_one_device_has_pinned_shows_another_the_fork"),
         ],
     ),
     played(
@@ -358,6 +364,7 @@ pub const ROWS: &[Row] = &[
             test(SIGN_IN, "a63_a_challenge_of_another_server_is_not_answered"),
             test(SIGN_IN, "a63_a_password_is_proved_to_its_own_organisation_only"),
             test(SIGN_IN, "a63_a_recovery_is_answered_with_ones_own_account_only"),
+            test(SIGN_IN, "a63_a_key_signs_in_to_the_address_that_was_certified"),
         ],
     ),
     played(
@@ -461,6 +468,7 @@ pub const ROWS: &[Row] = &[
         &[
             test(ANSWERS, "a84_one_items_fate_is_not_told_as_anothers"),
             test(ANSWERS, "a84_what_is_called_done_and_was_dropped_is_found_out"),
+            test(ANSWERS, "a84_one_share_that_is_called_made_and_was_dropped_is_found_out"),
             test(ANSWERS, "a84_what_is_called_shared_already_is_in_our_own_records_or_not_believed"),
         ],
     ),
