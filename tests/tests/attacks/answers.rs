@@ -187,6 +187,34 @@ on_both_databases! {
         scene.ends_well().await;
     }
 
+    async fn a86_files_that_are_called_stored_and_were_dropped_are_found_out(server: TestServer) {
+        let mut scene = Scene::set(server).await;
+        // Asked for now: a device that was lied to about its own files does nothing more with that server.
+        scene.file_key = Some(scene.ops.me.file_key(scene.file).await.unwrap().expose().to_vec());
+        let files = ["one.txt", "two.txt"].map(|name| Delivery {
+            path: source(&scene, name, SMALL),
+            note: String::new(),
+            recipients: Vec::new(),
+        });
+        scene.evil.requests(routes::CREATE_FILES, |asked| asked.body = Bytes::new());
+        scene.evil.answers(routes::CREATE_FILES, |asked, answered| {
+            let body: Value = serde_json::from_slice(&asked.body).unwrap();
+            let stored = body["files"].as_array().unwrap().iter();
+            let results: Vec<_> = stored.map(|file| json!({ "file_id": file["file_id"] })).collect();
+            answered.status = StatusCode::OK;
+            answered.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            answered.say(&json!({ "results": results }));
+        });
+        assert!(upload(&scene, &files).await.iter().all(Result::is_ok), "the lie is a good one");
+        scene.evil.repent();
+        let next = Delivery { path: source(&scene, "three.txt", SMALL), note: String::new(), recipients: Vec::new() };
+        for error in upload(&scene, &[next]).await {
+            let error = error.unwrap_err();
+            assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, "pair_rollback"), "{error}");
+        }
+        scene.ends_well().await;
+    }
+
     async fn a84_one_share_that_is_called_made_and_was_dropped_is_found_out(server: TestServer) {
         let scene = Scene::set(server).await;
         let bob = scene.ops.welcome(&scene.evil.url(), "bob@example.com").await;

@@ -207,6 +207,7 @@ on_both_databases! {
         let kinds = outcomes.map(|outcome| refused(outcome).0);
         let (held, foreign) = (ErrorKind::State, ErrorKind::Verification);
         assert_eq!(kinds, [held, held, foreign, foreign]);
+        assert_eq!(refused(on_device().recover(kit(&scene.ops, OrgId::random())).await).0, foreign);
         assert!(scene.evil.seen().is_empty(), "{:?}", scene.evil.seen());
         scene.ends_well().await;
     }

@@ -485,6 +485,7 @@ pub const ROWS: &[Row] = &[
         "an upload is called complete that never arrived",
         &[
             test(ANSWERS, "a86_an_upload_that_never_arrived_is_not_called_complete"),
+            test(ANSWERS, "a86_files_that_are_called_stored_and_were_dropped_are_found_out"),
             test(PROCESS_ATTACKS, "a86_the_program_does_not_say_uploaded_because_the_server_does"),
         ],
     ),
