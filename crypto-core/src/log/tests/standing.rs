@@ -45,6 +45,8 @@ fn a_fork_is_evidence_and_an_invented_head_accuses_nobody() {
         panic!("not recognised as a fork");
     };
     assert_eq!((fork.size, fork.ours), (2, organisation.log.head()));
+    let errors = [PositionError::Malformed, PositionError::Unproven, PositionError::Fork(fork.clone())];
+    assert_eq!(errors.map(|error| error.code()), PositionError::CODES);
     // Both halves of the evidence carry the server's signature.
     for half in [fork.theirs, fork.our_checkpoint.unwrap()] {
         Signed::<Checkpoint>::verify(half, &organisation.server.public_key()).unwrap();
