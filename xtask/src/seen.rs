@@ -15,22 +15,11 @@ const SHARED: [&str; 6] =
     ["api_version", "malformed_request", "media_type", "not_founded", "too_large", "unavailable"];
 
 /// What no test can ask for, by method, path and code (`*` is any).
-const EXCUSED: [(&str, &str, &str, &str); 7] = [
+const EXCUSED: [(&str, &str, &str, &str); 3] = [
     ("*", "*", "internal", "a fault that is not known; what is known is mended"),
     ("*", "*", "timeout", "seen by its status alone, on a connection that stays half open (bodies.rs)"),
     ("*", "*", "storage_full", "a full disk is played to databases and blob stores alone"),
-    (
-        "POST",
-        "/account/rotate",
-        "restore_unconfirmed",
-        "decided where `POST /log` decides it, and seen there",
-    ),
-    ("POST", REKEY, "limit_reached", "a test with a thousand shares is still to be written"),
-    ("POST", REKEY, "log_unknown", "decided where `complete` decides it, and seen there"),
-    ("POST", REKEY, "parts_missing", "decided where `complete` decides it, and seen there"),
 ];
-
-const REKEY: &str = "/files/{file_id}/versions/{version}/rekey";
 
 /// An answer: method and path, status or `item`, code or `-`.
 type Kind = (String, String, String);

@@ -15,6 +15,7 @@ mod openapi;
 mod people;
 mod python;
 mod rekey;
+mod rekey_refused;
 mod repeats;
 mod replacement;
 mod restore;

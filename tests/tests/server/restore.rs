@@ -1,7 +1,10 @@
 //! A database that comes back from a backup with a shorter log: nothing is appended before the operator has confirmed.
 
-use sealpost_api::log::LogSeen;
-use sealpost_api::{log::LogPage, routes};
+use sealpost_api::{
+    account::AccountView,
+    log::{LogPage, LogSeen},
+    routes,
+};
 use sealpost_crypto::{
     record::{RawRecord, Signed},
     records::{Checkpoint, RevokeReason},
@@ -39,6 +42,21 @@ on_every_backend! {
         ops.append(&entry).await.ok();
         server.restart().await;
         assert_eq!(server.missing_log(), None);
+    }
+
+    async fn nor_are_keys_changed_before_that(server: TestServer) {
+        let mut server = server;
+        let ops = found(&server).await;
+        let one = ops.welcome("one@example.com").await;
+        ops.revoke(&one, RevokeReason::Left).await;
+        restore(&mut server, 2).await;
+        let current = async || ops.api.get(&routes::ACCOUNT, &[]).await.json::<AccountView>().credential;
+        let (before, next) = (current().await, ops.next_keys().await);
+        ops.send_rotation(&next).await.fails(503, "restore_unconfirmed");
+        assert_eq!(current().await, before, "half of it was stored");
+        server.restart_with(|config| config.confirm_restore = true).await;
+        ops.send_rotation(&next).await.ok();
+        assert_eq!(current().await, next.request.credential);
     }
 
     async fn a_second_restore_needs_a_second_confirmation(server: TestServer) {
