@@ -253,6 +253,15 @@ fn the_address_beside_the_offer_is_the_inviters() {
 }
 
 #[test]
+fn the_account_of_an_offer_is_the_one_that_its_subject_names() {
+    // What a careless inviter, or one who means harm, could sign: whoever joined would have nobody's address.
+    let invited = Invited::new();
+    let other = invited.remade(&invited.organisation.founder, |offer| offer.user_id = UserId::random());
+    let refused = invited.verify(&other).unwrap_err();
+    assert_eq!((refused.code(), refused), ("opening_mismatch", OpeningError::Mismatch.into()));
+}
+
+#[test]
 fn nobody_without_the_code_registers_keys() {
     let invited = Invited::new();
     let sealed = invited.accept(&invited.account());
