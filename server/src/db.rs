@@ -168,6 +168,18 @@ async fn greet(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
     connection.await.map_err(|_| sqlx::Error::PoolTimedOut)??.close().await
 }
 
+/// Begins a transaction in a task of its own. A request that is given up at this moment, because its client has gone, would
+/// else hand its connection back in the middle of `BEGIN`, and whoever gets it next would write into a transaction that
+/// only reads, or that nobody ends: sqlx 0.9 rolls back only what it has seen begin (transact-rs/sqlx#4385).
+async fn begin(
+    pool: &PgPool,
+    statement: &'static str,
+) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(statement).await });
+    begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+}
+
 fn address(options: &PgConnectOptions) -> String {
     match options.get_socket() {
         Some(socket) => socket.display().to_string(),
@@ -231,7 +243,7 @@ impl Db {
     /// Begins a transaction that writes.
     pub(crate) async fn write(&self) -> Result<Tx, DbError> {
         Ok(match self {
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Self::Postgres(pool) => Tx::Postgres(begin(pool, "BEGIN").await?),
             Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
         })
     }
@@ -240,7 +252,7 @@ impl Db {
     pub(crate) async fn read(&self) -> Result<Tx, DbError> {
         const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         Ok(match self {
-            Self::Postgres(pool) => Tx::Postgres(pool.begin_with(SNAPSHOT).await?),
+            Self::Postgres(pool) => Tx::Postgres(begin(pool, SNAPSHOT).await?),
             Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
         })
     }

@@ -5,6 +5,9 @@ use sealpost_crypto::id::{FileId, RecordId};
 use super::*;
 use crate::blob::VersionKey;
 
+/// Connections to a test's Postgres database.
+const POSTGRES_CONNECTIONS: u32 = 4;
+
 /// A Postgres database of this test's own, dropped at the end of the throw-away cluster.
 pub(crate) async fn postgres() -> Db {
     let url = std::env::var("SEALPOST_TEST_POSTGRES")
@@ -13,7 +16,11 @@ pub(crate) async fn postgres() -> Db {
     let admin = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await.unwrap();
     let name = format!("unit_{}", UserId::random());
     sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();
-    let pool = PgPoolOptions::new().max_connections(4).connect_with(options.database(&name)).await.unwrap();
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .connect_with(options.database(&name))
+        .await
+        .unwrap();
     MIGRATIONS.run(&pool).await.unwrap();
     Db::Postgres(pool)
 }
@@ -85,6 +92,34 @@ pub(crate) async fn insert_share(db: &Db, expiry: i64, limit: i64) -> RecordId {
     sql!(&mut tx, execute SHARE, id, &file.as_bytes()[..], owner, expiry, limit).unwrap();
     tx.commit().await.unwrap();
     share
+}
+
+on_both! {
+    async fn a_transaction_that_is_given_up_as_it_begins_is_nobody_elses(db: Db) {
+        // One connection is left, and goes from hand to hand.
+        let mut held = Vec::new();
+        for _ in 1..POSTGRES_CONNECTIONS {
+            held.push(db.read().await.unwrap());
+        }
+        insert_account(&db).await;
+        for round in 0..20 {
+            while matches!(&db, Db::Postgres(pool) if pool.num_idle() == 0) {
+                tokio::task::yield_now().await;
+            }
+            // As far as it gets before its request is dropped: not at all, or until the database has been asked.
+            let mut beginning = Box::pin(db.read());
+            for _ in 0..round % 4 {
+                if futures_util::poll!(&mut beginning).is_ready() {
+                    break;
+                }
+            }
+            drop(beginning);
+            // In a transaction that only reads this is an error.
+            let user = insert_account(&db).await;
+            let mut tx = db.read().await.unwrap();
+            assert!(account::is_active(&mut tx, user).await.unwrap(), "written into a transaction of somebody else's");
+        }
+    }
 }
 
 #[tokio::test]
