@@ -25,6 +25,8 @@ impl SignedIn {
     /// server keeps of the account is not the account's, or older than this device has seen.
     pub async fn change_password(&self, current: Password, new: Password) -> Result<()> {
         let inner = &self.inner;
+        // Keys that another device has put in place of ours are no other account's.
+        drop(inner.synced_log().await?);
         let stands = match inner.prove_password(&current).await {
             Err(error) if error.kind() == ErrorKind::LoginFailed => {
                 return inner

@@ -1,8 +1,10 @@
 //! A02, A14, A62, A64 where keys were rotated: new keys that nobody rotated to, what rested on the old ones, and what
-//! somebody signs with them afterwards.
+//! somebody signs with them afterwards. A94: devices that still have them.
+
+use std::time::Duration;
 
 use sealpost_api::{file::FileView, routes};
-use sealpost_client::{ErrorKind, Terms, store::MemoryStore};
+use sealpost_client::{Disclosure, Error, ErrorKind, InviteRequest, Terms, UserId, store::MemoryStore};
 use sealpost_crypto::{
     account::Account,
     encoding::Base64,
@@ -115,6 +117,93 @@ on_both_databases! {
         scene.client.me.shared(None).await.unwrap();
         scene.ends_well().await;
     }
+
+    async fn a94_a_device_whose_session_outlives_its_keys_does_nothing_with_them(server: TestServer) {
+        let mut scene = Scene::set(server).await;
+        let bob = scene.ops.welcome(&scene.evil.url(), "bob@example.com").await;
+        assert!(scene.client.download(scene.file).await.unwrap() == scene.content);
+        let elsewhere = bob.me.whoami().await.unwrap().user_id;
+        let (ops, client) =
+            (outlived(&scene, &scene.ops, elsewhere).await, outlived(&scene, &scene.client, elsewhere).await);
+        ops.me.renew_shares().await.unwrap();
+
+        // Also after its program was started again.
+        for _ in 0..2 {
+            scene.evil.forget();
+            let outcomes = [as_owner(&scene, &scene.ops, &bob).await, as_recipient(&scene, &scene.client).await];
+            for (what, outcome) in outcomes.into_iter().flatten() {
+                let error = outcome.expect_err(what);
+                assert_eq!((error.kind(), error.code()), (ErrorKind::AccountRotated, "account_rotated"), "{what}: {error}");
+            }
+            let seen = scene.evil.seen();
+            assert!(seen.iter().all(|seen| seen.answered.status.is_success()), "the sessions have ended");
+            let written: Vec<_> = seen.iter().filter(|seen| seen.asked.method != "GET").map(|seen| &seen.asked.path).collect();
+            assert!(written.is_empty(), "{written:?}");
+            scene.ops.restart().await;
+            scene.client.restart().await;
+        }
+        (scene.ops, scene.client) = (ops, client);
+        scene.ends_well().await;
+    }
+}
+
+/// A new device of somebody's, on which they have changed their keys. The server has not ended the session of the one that
+/// they had.
+async fn outlived(scene: &Scene, old: &Device, elsewhere: UserId) -> Device {
+    let me = scene.server.literal(&old.me.whoami().await.unwrap().user_id);
+    let elsewhere = scene.server.literal(&elsewhere);
+    let hand_over = async |from: &str, to: &str| {
+        scene.server.execute(format!("UPDATE sessions SET user_id = {to} WHERE user_id = {from}")).await;
+    };
+    hand_over(&me, &elsewhere).await;
+    let mut new = old.other_device(&scene.evil.url()).await;
+    new.rotate().await;
+    hand_over(&elsewhere, &me).await;
+    new
+}
+
+type Outcomes = Vec<(&'static str, Result<(), Error>)>;
+
+/// What an owner does.
+async fn as_owner(scene: &Scene, ops: &Device, bob: &Device) -> Outcomes {
+    let (me, file, to) = (&ops.me, scene.file, std::slice::from_ref(&bob.email));
+    let expires_in = Duration::from_secs(86_400);
+    let invite = InviteRequest { email: sdk::address("new@example.com"), expires_in, account_key: false };
+    vec![
+        ("whoami", me.whoami().await.map(drop)),
+        ("list", me.files(None).await.map(drop)),
+        ("upload", me.upload(&b"x"[..], sdk::describe("x", b"x"), &|_| {}).await.map(drop)),
+        ("share", me.share(file, to, Terms::default()).await.map(drop)),
+        ("unshare", me.unshare(file, &scene.client.email).await),
+        (
+            "rekey",
+            me.unshare_rekeying(file, std::slice::from_ref(&scene.client.email), &|_| {}).await.map(drop),
+        ),
+        ("remove", me.remove(file).await),
+        ("download", me.download(file).await.map(drop)),
+        ("receipts", me.receipts(None, None).await.map(drop)),
+        ("evidence", me.evidence(file, None, Disclosure::Closed).await.map(drop)),
+        ("contacts", me.contacts().await.map(drop)),
+        ("invite", me.invite(invite).await.map(drop)),
+        ("passwd", change_password(ops).await),
+        ("rotate", me.prepare_rotation(sdk::secret(&ops.password), None).await.map(drop)),
+    ]
+}
+
+/// What a recipient does.
+async fn as_recipient(scene: &Scene, client: &Device) -> Outcomes {
+    let me = &client.me;
+    vec![
+        ("whoami", me.whoami().await.map(drop)),
+        ("list", me.shared(None).await.map(drop)),
+        ("download", client.download(scene.file).await.map(drop)),
+        ("passwd", change_password(client).await),
+        ("rotate", me.prepare_rotation(sdk::secret(&client.password), None).await.map(drop)),
+    ]
+}
+
+async fn change_password(of: &Device) -> Result<(), Error> {
+    of.me.change_password(sdk::secret(&of.password), sdk::secret("another horse, another battery")).await
 }
 
 type Lie = fn(&mut Value);

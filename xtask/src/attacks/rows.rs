@@ -545,4 +545,9 @@ pub const ROWS: &[Row] = &[
             test(PROCESS_ATTACKS, "a93_watch_goes_on_when_an_invitee_answers_wrongly"),
         ],
     ),
+    played(
+        "A94",
+        "the session of a device is kept alive when another one has changed the account's keys",
+        &[test(ROTATION, "a94_a_device_whose_session_outlives_its_keys_does_nothing_with_them")],
+    ),
 ];
