@@ -385,7 +385,8 @@ on_both_databases! {
             refuse(answered, 500, "internal");
             answered.say(&problem(500, "internal", &"x".repeat(40_000_000)));
         });
-        assert_eq!(told(&scene).await.kind(), ErrorKind::Server);
+        let error = told(&scene).await;
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Server, "unexpected_answer"), "{error}");
         scene.evil.repent();
         scene.evil.answers(routes::FILE, |_, answered| {
             refuse(answered, 404, "not_found");
