@@ -127,6 +127,16 @@ impl Adversary {
         held(&self.mind.lies).push((route, Lie::Request(Box::new(lie))));
     }
 
+    /// Does `what` when the next request to `route` is on its way.
+    pub fn meanwhile(&self, route: Route, what: impl Future<Output = ()> + Send + 'static) {
+        let what = Mutex::new(Some(what));
+        self.requests(route, move |_| {
+            if let Some(what) = held(&what).take() {
+                tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(what));
+            }
+        });
+    }
+
     /// Lies no more.
     pub fn repent(&self) {
         held(&self.mind.lies).clear();

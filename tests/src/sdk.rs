@@ -8,6 +8,8 @@ use sealpost_client::{
     store::{MemoryStore, StateStore},
 };
 
+use sealpost_crypto::{account::Account, id::RecordId, secret::AccountSeed};
+
 use crate::{http::install_tls, server::TestServer};
 
 /// The founder's address.
@@ -116,6 +118,14 @@ impl Device {
         let kit = rotation.kit();
         self.me = rotation.complete().await.expect("rotating").me;
         kit
+    }
+
+    /// Which keys this device has: the id of their bundle, as the one of that generation.
+    pub async fn bundle_id(&self, generation: u64) -> RecordId {
+        let me = self.me.whoami().await.expect("the account");
+        let seed = AccountSeed::from_slice(&self.blob("seed").expect("a seed")).expect("a seed");
+        let account = Account::derive(&seed, me.org_id, me.user_id, generation).expect("keys");
+        account.bundle().id()
     }
 
     /// What the device keeps under a name.

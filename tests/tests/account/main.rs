@@ -14,6 +14,7 @@ mod queue;
 mod recovery;
 mod reinvite;
 mod rekey;
+mod rekey_and_rotation;
 mod replacement;
 mod revocation;
 mod rotation;

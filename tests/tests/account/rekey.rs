@@ -13,17 +13,17 @@ use sealpost_tests::{
 };
 use tokio::sync::Notify;
 
-const BOB: &str = "bob@example.com";
+pub(super) const BOB: &str = "bob@example.com";
 /// Two whole parts and a bit more.
-const THREE_PARTS: usize = 2 * 128 * 65_536 + 70_000;
+pub(super) const THREE_PARTS: usize = 2 * 128 * 65_536 + 70_000;
 
 /// Seals a file anew without one person.
-async fn rekey(ops: &Device, file: FileId, without: &str) -> sealpost_client::Rekeyed {
+pub(super) async fn rekey(ops: &Device, file: FileId, without: &str) -> sealpost_client::Rekeyed {
     ops.me.unshare_rekeying(file, &[address(without)], &|_| {}).await.unwrap()
 }
 
 /// The same, cut off as soon as the first part is there.
-async fn rekey_cut_off(ops: &Device, file: FileId, without: &str) {
+pub(super) async fn rekey_cut_off(ops: &Device, file: FileId, without: &str) {
     let (begun, emails) = (Notify::new(), [address(without)]);
     let report = |progress: Progress| {
         if progress.done > 0 && progress.done < progress.total {
@@ -43,7 +43,7 @@ async fn shares(ops: &Device, file: FileId) -> Vec<ShareInfo> {
     }
 }
 
-async fn version(device: &Device, file: FileId) -> u64 {
+pub(super) async fn version(device: &Device, file: FileId) -> u64 {
     match device.me.file(file).await.unwrap().access {
         FileAccess::Own(own) => own.file.version,
         FileAccess::Shared(shared) => shared.file.version,

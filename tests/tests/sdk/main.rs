@@ -3,6 +3,7 @@
 
 mod cancel;
 mod many;
+mod many_rotated;
 mod memory;
 mod ranges;
 mod surface;

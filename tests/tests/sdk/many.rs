@@ -1,9 +1,8 @@
 //! Many files at once: few requests, everything once, whatever comes between.
 
-use std::{collections::BTreeMap, ops::ControlFlow, sync::Mutex};
+use std::{collections::BTreeMap, ops::ControlFlow};
 
-use futures_util::{FutureExt, future::BoxFuture};
-use sealpost_api::routes::{self, Route};
+use sealpost_api::routes;
 use sealpost_client::{
     Again, Before, Delivered, Delivery, DeliveryStatus, EmailAddress, Error, OwnFile, QueueEnd, Sent,
     ShareStatus, SignedIn, Terms,
@@ -171,13 +170,13 @@ on_every_backend! {
         files.iter_mut().for_each(|file| file.recipients = vec![(clients[0].email.clone(), Terms::default())]);
         let (laptop, email) = (ops.other_device(&server.url()).await, clients[0].email.clone());
         // Between the look at what there is and the request that shares.
-        meanwhile(&proxy, routes::SHARE_FILES, async move {
+        proxy.meanwhile(routes::SHARE_FILES, async move {
             for file in &ids[..2] {
                 let shared = laptop.me.share(*file, std::slice::from_ref(&email), Terms::default()).await;
                 shared.unwrap()[0].result.as_ref().unwrap();
             }
             laptop.me.unshare(ids[0], &email).await.unwrap();
-        }.boxed());
+        });
         let done = deliver(&ops.me, &files).await;
         let results: Vec<_> = done.iter().map(|done| &done.as_ref().unwrap().recipients[0].result).collect();
         let cancelled = results[0].as_ref().unwrap_err();
@@ -233,18 +232,8 @@ fn statuses(sent: &[Result<Sent, Error>]) -> (usize, usize) {
     (shared, all.len() - shared)
 }
 
-/// Does `what` when the next request to `route` is on its way.
-fn meanwhile(proxy: &Adversary, route: Route, what: BoxFuture<'static, ()>) {
-    let what = Mutex::new(Some(what));
-    proxy.requests(route, move |_| {
-        if let Some(what) = what.lock().unwrap().take() {
-            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(what));
-        }
-    });
-}
-
 /// An Ops member behind a proxy, and clients.
-async fn world(server: &TestServer, clients: usize) -> (Adversary, Device, Vec<Device>) {
+pub(super) async fn world(server: &TestServer, clients: usize) -> (Adversary, Device, Vec<Device>) {
     let proxy = Adversary::before(server).await;
     let ops = sdk::found_at(server, &proxy.url()).await;
     let mut people = Vec::new();
@@ -255,7 +244,7 @@ async fn world(server: &TestServer, clients: usize) -> (Adversary, Device, Vec<D
 }
 
 /// Files of some KiB, each for everybody.
-fn files(server: &TestServer, count: usize, people: &[Device]) -> Vec<Delivery> {
+pub(super) fn files(server: &TestServer, count: usize, people: &[Device]) -> Vec<Delivery> {
     let recipients: Vec<(EmailAddress, Terms)> =
         people.iter().map(|person| (person.email.clone(), Terms::default())).collect();
     let file = |number: usize| {
@@ -266,7 +255,7 @@ fn files(server: &TestServer, count: usize, people: &[Device]) -> Vec<Delivery> 
     (0..count).map(file).collect()
 }
 
-async fn upload(me: &SignedIn, files: &[Delivery], again: Again) -> Vec<Result<Sent, Error>> {
+pub(super) async fn upload(me: &SignedIn, files: &[Delivery], again: Again) -> Vec<Result<Sent, Error>> {
     let mut sent = Vec::new();
     let mut done = |at: usize, outcome| {
         assert_eq!(at, sent.len(), "in order");
@@ -277,7 +266,7 @@ async fn upload(me: &SignedIn, files: &[Delivery], again: Again) -> Vec<Result<S
     sent
 }
 
-async fn deliver(me: &SignedIn, files: &[Delivery]) -> Vec<Result<Delivered, Error>> {
+pub(super) async fn deliver(me: &SignedIn, files: &[Delivery]) -> Vec<Result<Delivered, Error>> {
     let mut delivered = Vec::new();
     let mut done = |_, outcome| {
         delivered.push(outcome);
@@ -300,7 +289,7 @@ fn seen_body(proxy: &Adversary) -> Vec<u8> {
     proxy.seen_of(routes::CREATE_FILES)[0].asked.body.to_vec()
 }
 
-fn is_well(sent: &Result<Sent, Error>) -> bool {
+pub(super) fn is_well(sent: &Result<Sent, Error>) -> bool {
     sent.as_ref().is_ok_and(|sent| sent.shares.iter().all(|share| share.result.is_ok()))
 }
 
