@@ -234,6 +234,22 @@ on_both_databases! {
         scene.ends_well().await;
     }
 
+    async fn a_share_whose_answer_never_came_goes_out_before_the_next_one(server: TestServer) {
+        let scene = Scene::set(server).await;
+        let bob = scene.ops.welcome(&scene.evil.url(), "bob@example.com").await;
+        scene.evil.requests(routes::SHARE, |asked| asked.body = Bytes::new());
+        scene.evil.answers(routes::SHARE, |_, answered| refuse(answered, 502, "bad_gateway"));
+        let error = scene.ops.share(scene.file, &bob, Terms::default()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Server, "{error}");
+        scene.evil.repent();
+        let other = scene.another_file().await;
+        scene.ops.share(other, &bob, Terms::default()).await.unwrap();
+        for file in [scene.file, other] {
+            bob.download(file).await.expect("whoever shared it was not told otherwise");
+        }
+        scene.ends_well().await;
+    }
+
     async fn a84_what_is_called_shared_already_is_in_our_own_records_or_not_believed(server: TestServer) {
         let scene = Scene::set(server).await;
         let bob = scene.ops.welcome(&scene.evil.url(), "bob@example.com").await;

@@ -62,6 +62,11 @@ on_both_databases! {
         std::fs::remove_file(scene.folder().join("file")).unwrap();
         let view = scene.view(&scene.ops, scene.file).await;
         let shared = view["share"].clone();
+        // To pass on what a colleague has shared is not offered, and nothing is signed for it.
+        scene.evil.forget();
+        let error = scene.ops.share(scene.file, &scene.client, Terms::default()).await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::NotFound, "not_found"), "{error}");
+        assert!(scene.evil.seen_of(routes::SHARE).is_empty());
         scene.evil.forget();
         assert_eq!(mallory.me.receipts(None, None).await.unwrap().items.len(), 1);
         let seen = scene.evil.seen_of(routes::RECEIPTS);

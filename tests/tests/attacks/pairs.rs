@@ -56,7 +56,7 @@ on_both_databases! {
         scene.evil.json(routes::PAIR, move |page| *page = before.clone());
         scene.evil.json(routes::PAIR, |page| page["newest"] = json!(1));
         let resumed = SignedIn::resume(std::sync::Arc::new(scene.client.store.clone())).await.unwrap();
-        let error = resumed.download(scene.file).await.err().expect("not noticed");
+        let error = resumed.download(scene.file).await.map(drop).unwrap_err();
         assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, "pair_rollback"), "{error}");
         scene.evil.repent();
         assert!(scene.client.download(other).await.is_ok(), "the honest run");
@@ -78,7 +78,7 @@ on_both_databases! {
         });
         scene.evil.json(routes::PAIR, move |page| *page = before.clone());
         let fresh = scene.client.other_device(&scene.evil.url()).await;
-        let error = fresh.download(scene.file).await.err().expect("not noticed");
+        let error = fresh.download(scene.file).await.expect_err("not noticed");
         assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, "pair_rollback"), "{error}");
         scene.evil.repent();
         assert!(fresh.download(other).await.is_ok(), "the honest run");
@@ -94,7 +94,7 @@ on_both_databases! {
         scene.evil.json(routes::FILE, move |view| *view = second.clone());
         scene.evil.json(routes::PAIR, move |page| *page = json!({ "records": [record], "newest": 1 }));
         let fresh = scene.client.other_device(&scene.evil.url()).await;
-        let error = fresh.download(scene.file).await.err().expect("not noticed");
+        let error = fresh.download(scene.file).await.expect_err("not noticed");
         assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, "pair_conflict"), "{error}");
         scene.ends_well().await;
     }

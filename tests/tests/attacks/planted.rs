@@ -10,6 +10,7 @@ use std::{
     },
 };
 
+use axum::body::Bytes;
 use sealpost_api::routes;
 use sealpost_client::{Again, Delivery, Error, ErrorKind, FileId, Sent, Terms, UserId};
 use sealpost_tests::{
@@ -26,6 +27,23 @@ use crate::scene::Scene;
 const BEFORE: u64 = 1;
 
 on_both_databases! {
+    async fn what_another_device_shared_and_could_not_pin_goes_on_after_a_rotation(server: TestServer) {
+        let mut scene = Scene::set(server).await;
+        let bob = scene.ops.welcome(&scene.evil.url(), "bob@example.com").await;
+        scene.ops.share(scene.file, &bob, Terms::default()).await.unwrap();
+        let file = scene.another_file().await;
+        let other = scene.ops.other_device(&scene.evil.url()).await;
+        scene.evil.requests(routes::PUT_VAULT, |asked| asked.body = Bytes::new());
+        other.share(file, &bob, Terms::default()).await.expect_err("the vault was not saved");
+        scene.evil.repent();
+        // It was signed while the keys were the owner's: known to the rotating device before they are not.
+        scene.ops.rotate().await;
+        let renewal = scene.ops.me.renew_shares().await.unwrap();
+        assert_eq!((renewal.files, renewal.shares.len(), renewal.ended.len()), (2, 4, 0), "{renewal:?}");
+        assert!(bob.download(file).await.is_ok());
+        scene.ends_well().await;
+    }
+
     async fn a81_a_file_is_planted_among_ones_own(server: TestServer) {
         let mut scene = Scene::set(server).await;
         let thief = Thief::of(&scene.ops, &scene).await;
@@ -171,7 +189,7 @@ impl Thief {
         way.requests(routes::PUT_VAULT, |asked| asked.method = "GET".into());
         way.answers(routes::PUT_VAULT, |_, answered| {
             answered.status = axum::http::StatusCode::NO_CONTENT;
-            answered.body = axum::body::Bytes::new();
+            answered.body = Bytes::new();
         });
         let me = (device.me.whoami().await.unwrap().user_id, BEFORE);
         let client = (scene.client.me.whoami().await.unwrap().user_id, BEFORE);

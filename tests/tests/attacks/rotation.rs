@@ -11,7 +11,7 @@ use sealpost_crypto::{
     id::RecordId,
     keys::AccountKeys,
     record::{self, RawRecord, Signed},
-    records::{Bundle, Rotate, Share, ShareContext},
+    records::{Bundle, Checkpoint, LogPosition, Rotate, Share, ShareContext},
     secret::AccountSeed,
 };
 use sealpost_tests::{
@@ -20,7 +20,10 @@ use sealpost_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, attackers};
+use crate::{
+    memberships::newest,
+    scene::{Scene, attackers},
+};
 
 on_both_databases! {
     async fn a02_new_keys_need_a_rotate_by_the_old_ones(server: TestServer) {
@@ -72,6 +75,26 @@ on_both_databases! {
         let error = scene.client.me.shared(None).await.expect_err("not noticed");
         assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, "vault"), "{error}");
         scene.evil.repent();
+        scene.ends_well().await;
+    }
+
+    async fn a14_new_keys_that_were_taken_are_in_the_log_or_not_used(server: TestServer) {
+        let mut scene = Scene::set(server).await;
+        let LogPosition { size, head, signature } = newest(&scene).await;
+        let org_id = scene.ops.me.whoami().await.unwrap().org_id;
+        let payload = record::encode(&Checkpoint { org_id, log_size: size, log_head: head }).unwrap();
+        let old = RawRecord { kind: "checkpoint".into(), payload: Base64(payload), signature };
+        scene.evil.json(routes::LOG, move |page| {
+            page["entries"].as_array_mut().unwrap().retain(|entry| entry["record"]["type"] != "rotate");
+            page["checkpoint"] = json!(old);
+        });
+        let password = sdk::secret(&scene.client.password);
+        let rotation = scene.client.me.prepare_rotation(password, None).await.unwrap();
+        let error = rotation.complete().await.err().unwrap();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, "log_rollback"), "{error}");
+        scene.evil.repent();
+        // Which keys hold is found out when the program starts again.
+        scene.client.restart().await;
         scene.ends_well().await;
     }
 

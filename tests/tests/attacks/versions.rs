@@ -7,13 +7,16 @@ use sealpost_api::{
 };
 use sealpost_client::{ErrorKind, FileAccess, Terms};
 use sealpost_crypto::{
-    record::parse,
-    records::{Share, ShareContext},
+    record::{RawRecord, Signed, parse},
+    records::{Manifest, Share, ShareContext},
 };
 use sealpost_tests::{TestServer, adversary::Answered, on_both_databases, sdk::Device};
 use serde_json::{Value, json};
 
-use crate::scene::Scene;
+use crate::{
+    memberships::{account, resigned},
+    scene::Scene,
+};
 
 const BOB: &str = "bob@example.com";
 
@@ -45,6 +48,23 @@ fn says(answered: &mut Answered, value: &Value) {
 type Lie = fn(&mut Value);
 
 on_both_databases! {
+    async fn a30_a_second_file_under_a_version_that_was_seen_is_a_conflict(server: TestServer) {
+        let mut scene = Scene::set(server).await;
+        let view = scene.view(&scene.client, scene.file).await;
+        // A program that starts again knows it from its folder alone.
+        scene.client.restart().await;
+        let owner = account(&scene.ops).await;
+        let manifest: RawRecord = serde_json::from_value(view["manifest"].clone()).unwrap();
+        let manifest: Manifest = manifest.claim().unwrap();
+        let other = Manifest { time: manifest.time + 1, ..manifest };
+        let other = Signed::sign(other, &owner.keys().signing).unwrap().into_raw();
+        let mut second = resigned(&view, &owner, |context| context.manifest = other.id());
+        second["manifest"] = json!(other);
+        scene.evil.json(routes::FILE, move |view| *view = second.clone());
+        scene.refuses("version_conflict").await;
+        scene.ends_well().await;
+    }
+
     async fn a30_an_older_signed_version_is_a_rollback(server: TestServer) {
         let (scene, _bob) = with_bob(server).await;
         // What the server kept of the first version: everything that it ever gave out.
@@ -233,15 +253,15 @@ on_both_databases! {
 /// When the owner says that a version was sealed.
 fn sealed_at(view: &Value) -> u64 {
     let view: FileView = serde_json::from_value(view.clone()).unwrap();
-    view.manifest.claim::<sealpost_crypto::records::Manifest>().unwrap().time
+    view.manifest.claim::<Manifest>().unwrap().time
 }
 
-fn context(record: &sealpost_crypto::record::RawRecord) -> Option<ShareContext> {
+fn context(record: &RawRecord) -> Option<ShareContext> {
     let share: Share = record.claim().ok()?;
     parse(&share.context.0).ok()
 }
 
-fn recipient(record: &sealpost_crypto::record::RawRecord) -> sealpost_client::UserId {
+fn recipient(record: &RawRecord) -> sealpost_client::UserId {
     context(record).expect("a share").recipient
 }
 

@@ -117,6 +117,7 @@ pub const ROWS: &[Row] = &[
         &[
             test(ACCOUNT_RECOVERY, "another_device_goes_on_by_its_key_and_learns_of_the_change"),
             test(ACCOUNTS, "a14_an_old_password_does_not_come_back_under_the_new_credential"),
+            test(ROTATION, "a14_new_keys_that_were_taken_are_in_the_log_or_not_used"),
             test(ROTATION, "a14_a64_what_rested_on_the_old_keys_does_not_come_back"),
         ],
     ),
@@ -194,6 +195,7 @@ pub const ROWS: &[Row] = &[
         "an older signed version is served",
         &[
             test(VERSIONS, "a30_an_older_signed_version_is_a_rollback"),
+            test(VERSIONS, "a30_a_second_file_under_a_version_that_was_seen_is_a_conflict"),
             test(VERSIONS, "a30_a_newer_version_that_does_not_follow_is_none"),
         ],
     ),
