@@ -327,12 +327,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_link_under_the_temporary_name_is_not_followed() {
+        use std::os::unix::fs::PermissionsExt;
+
         let folder = tempfile::tempdir().unwrap();
         let (path, victim) = (folder.path().join("a"), folder.path().join("victim"));
+        let temporary = folder.path().join(format!(".sealpost-{FILE}-1.part"));
         std::fs::write(&victim, "precious").unwrap();
-        std::os::unix::fs::symlink(&victim, folder.path().join(format!(".sealpost-{FILE}-1.part"))).unwrap();
-        let error = Sink::open(&path, Overwrite::Never, FILE, 1).await.err().unwrap();
-        assert_eq!(error.kind(), ErrorKind::LocalFile);
+        std::fs::set_permissions(&victim, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::symlink(&victim, &temporary).unwrap();
+        let symbolic = Sink::open(&path, Overwrite::Never, FILE, 1).await.err().unwrap();
+        std::fs::remove_file(&temporary).unwrap();
+        // A second name of a file of ours: what is written under one is read under the other.
+        std::fs::hard_link(&victim, &temporary).unwrap();
+        let hard = Sink::open(&path, Overwrite::Never, FILE, 1).await.err().unwrap();
+        assert_eq!([symbolic.kind(), hard.kind()], [ErrorKind::LocalFile; 2]);
         assert_eq!(std::fs::read(&victim).unwrap(), b"precious");
     }
 }
