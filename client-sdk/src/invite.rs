@@ -259,3 +259,24 @@ fn expiry(expires_in: Duration) -> Result<u64> {
     }
     Ok(now() + seconds)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_taken_over_by_an_ops_member_who_is_given_none() {
+        let email: EmailAddress = "olaf@example.com".parse().unwrap();
+        let (user_id, salt) = (UserId::random(), Digest::ZERO);
+        let known = Opening { user_id, salt, email: email.clone(), name: "Olaf".into() };
+        let agrees = |role, name: &str, is_vouched| {
+            let (account_key, confirm, replaces, expiry) = (true, true, UserId::ZERO, 1);
+            let name = name.to_owned();
+            let wish = Wish { email: email.clone(), name, role, account_key, confirm, replaces, expiry };
+            wish.agrees_with(&known, is_vouched)
+        };
+        assert!(agrees(Role::Ops, "Olaf", false) && agrees(Role::Ops, "", true));
+        assert!(!agrees(Role::Ops, "", false), "a name that nobody who counts has given");
+        assert!(!agrees(Role::Ops, "Olga", true) && !agrees(Role::Client, "", true));
+    }
+}

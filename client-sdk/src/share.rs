@@ -231,13 +231,25 @@ impl Inner {
                     races.lost("pair_conflict", OTHERS_SHARE).await?
                 }
                 Err(error) if is_shared_already(&error) => {
-                    let (_, pair) = self.newest_sent_pair(&|_| Ok(recipient)).await?;
-                    return Err(if pair.live(file.file_id()).is_some() { error } else { unproven() });
+                    return Err(self.shared_before(pair, file.file_id(), error).await?);
                 }
                 Err(error) => return Err(error),
             }
             since = Some(pair);
         }
+    }
+
+    /// What to say when the server calls a file shared already that was not in `before`: our own records decide.
+    async fn shared_before(&self, before: PairState, file_id: FileId, said: Error) -> Result<Error> {
+        let recipient = before.recipient();
+        let (log, now) = self.newest_sent_pair(&|_| Ok(recipient)).await?;
+        if now.live(file_id).is_some() {
+            return Ok(said);
+        }
+        // Another device may have shared it and ended that again at this moment.
+        let news = self.pair_between(&log, before, &now).await?;
+        let was_shared = news.iter().any(|entry| entry.file_id() == file_id);
+        Ok(if was_shared { cancelled() } else { unproven() })
     }
 
     pub(crate) fn seal_share(

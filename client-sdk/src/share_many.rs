@@ -128,7 +128,8 @@ impl Inner {
         Ok(round.outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(lost)).collect())
     }
 
-    /// Shares that one of our other devices has ended since, at this moment, are not begun again.
+    /// Shares that one of our other devices has ended since, at this moment, are not begun again; nor has the server lied that
+    /// called them made.
     async fn stop_ended(
         &self,
         log: &Log,
@@ -139,10 +140,13 @@ impl Inner {
         let news = self.pair_between(log, before, now).await?;
         let ended: BTreeSet<_> =
             news.iter().filter(|entry| entry.is_unshare()).map(PairEntry::file_id).collect();
-        for at in round.open() {
-            let share = &round.wanted[at];
-            if share.recipient == now.recipient() && ended.contains(&share.file.manifest.get().file_id) {
-                round.outcomes[at] = Some(Err(cancelled()));
+        for (share, outcome) in round.wanted.iter().zip(&mut round.outcomes) {
+            let is_open = outcome.as_ref().is_none_or(|it| it.as_ref().is_err_and(is_shared_already));
+            if is_open
+                && share.recipient == now.recipient()
+                && ended.contains(&share.file.manifest.get().file_id)
+            {
+                *outcome = Some(Err(cancelled()));
             }
         }
         Ok(())

@@ -31,8 +31,7 @@ impl Running {
     /// Whether it is worth going on with: not for somebody who is no member any more, nor when it is past its time. What
     /// has run out within the last minutes may still run by the server's clock, which takes both.
     pub(super) fn goes_on(&self, log: &Log) -> bool {
-        let runs = self.expiry == 0 || self.expiry.saturating_add(CLOCK_SKEW_SECONDS) > now();
-        runs && log.active(self.recipient).is_some()
+        runs(self.expiry, now()) && log.active(self.recipient).is_some()
     }
 
     /// The terms under which it goes on: its own. What was downloaded already, the server counts on.
@@ -82,5 +81,22 @@ impl Inner {
         running.sort_by_key(|share| (share.recipient, std::cmp::Reverse(share.sequence)));
         running.dedup_by_key(|share| share.recipient);
         Ok(running)
+    }
+}
+
+fn runs(expiry: u64, now: u64) -> bool {
+    expiry == 0 || expiry.saturating_add(CLOCK_SKEW_SECONDS) > now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_runs_until_its_time_by_any_clock() {
+        assert!(runs(0, u64::MAX), "without an end");
+        assert!(runs(u64::MAX, 1_000));
+        assert!(runs(1_000, 1_000 + CLOCK_SKEW_SECONDS - 1));
+        assert!(!runs(1_000, 1_000 + CLOCK_SKEW_SECONDS));
     }
 }

@@ -1,5 +1,7 @@
 //! A32, A62, A69: what was shared, in which order, and what has ended.
 
+use std::sync::Arc;
+
 use sealpost_api::{file::PairPage, routes};
 use sealpost_client::{ErrorKind, SignedIn, Terms};
 use sealpost_tests::{TestServer, on_both_databases};
@@ -55,7 +57,7 @@ on_both_databases! {
         // Nor when the history is shown as it was before, to a program that starts again with its pins.
         scene.evil.json(routes::PAIR, move |page| *page = before.clone());
         scene.evil.json(routes::PAIR, |page| page["newest"] = json!(1));
-        let resumed = SignedIn::resume(std::sync::Arc::new(scene.client.store.clone())).await.unwrap();
+        let resumed = SignedIn::resume(Arc::new(scene.client.store.clone())).await.unwrap();
         let error = resumed.download(scene.file).await.map(drop).unwrap_err();
         assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, "pair_rollback"), "{error}");
         scene.evil.repent();
@@ -131,6 +133,27 @@ on_both_databases! {
         // By the owner's next wish it is shared after all.
         other.share(file, &scene.client, Terms::default()).await.unwrap();
         assert!(scene.client.download(file).await.is_ok());
+        scene.ends_well().await;
+    }
+
+    async fn a66_what_another_device_has_shared_and_ended_meanwhile_is_no_lie(server: TestServer) {
+        let scene = Scene::set(server).await;
+        let bob = scene.ops.welcome(&scene.evil.url(), "bob@example.com").await;
+        let other = Arc::new(scene.ops.other_device(&scene.server.url()).await);
+        let (file, email) = (scene.file, bob.email.clone());
+        scene.evil.meanwhile(routes::SHARE, {
+            let (other, email) = (Arc::clone(&other), email.clone());
+            async move { drop(other.me.share(file, &[email], Terms::default()).await.unwrap()) }
+        });
+        scene.evil.answers(routes::SHARE, move |_, _| {
+            let ending = async { other.me.unshare(file, &email).await.unwrap() };
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(ending));
+        });
+        let error = scene.ops.share(scene.file, &bob, Terms::default()).await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Conflict, "share_cancelled"), "{error}");
+        scene.evil.repent();
+        scene.ops.share(scene.file, &bob, Terms::default()).await.unwrap();
+        assert!(bob.download(scene.file).await.is_ok());
         scene.ends_well().await;
     }
 
