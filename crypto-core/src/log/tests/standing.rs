@@ -95,12 +95,18 @@ fn author(account: &Account) -> Author {
 #[test]
 fn a_signature_counts_by_the_rule() {
     let mut organisation = Organisation::new();
+    let before = organisation.log.checkpoint().unwrap().position();
     let bob = organisation.admit(Role::Ops);
     let then = organisation.log.checkpoint().unwrap().position();
     let standing = |organisation: &Organisation, account: &Account, position: &LogPosition, seen| {
         organisation.log.ops_standing(&author(account), position, seen)
     };
     assert_eq!(standing(&organisation, &bob, &then, false), Ok(Standing::Current));
+    assert_eq!(
+        standing(&organisation, &bob, &before, false),
+        Err(StandingError::NotCurrentThen),
+        "before the entry that admitted them"
+    );
 
     // (a) fails after a rotation, (b) holds for what was seen.
     let next = organisation.rotate(&bob);
