@@ -120,6 +120,15 @@ impl Device {
         kit
     }
 
+    /// The same for while something else is on its way; this device has to [`Device::restart`] then.
+    pub fn rotation(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (me, password) = (self.me.clone(), self.password.clone());
+        async move {
+            let rotation = me.prepare_rotation(secret(&password), None).await.expect("new keys");
+            rotation.complete().await.expect("rotating");
+        }
+    }
+
     /// Which keys this device has: the id of their bundle, as the one of that generation.
     pub async fn bundle_id(&self, generation: u64) -> RecordId {
         let me = self.me.whoami().await.expect("the account");

@@ -80,11 +80,7 @@ on_both_databases! {
     async fn a_recipient_changes_keys_at_the_moment_at_which_it_goes_live(server: TestServer) {
         let mut world = World::new(&server).await;
         world.ops.share(world.file, &world.client, Terms::default()).await.unwrap();
-        let (me, password) = (world.client.me.clone(), world.client.password.clone());
-        world.evil.meanwhile(routes::REKEY, async move {
-            let rotation = me.prepare_rotation(secret(&password), None).await.unwrap();
-            rotation.complete().await.unwrap();
-        });
+        world.evil.meanwhile(routes::REKEY, world.client.rotation());
         // Nothing is wrapped to keys that were given up, and nothing has happened.
         let refused = world.ops.me.unshare_rekeying(world.file, &[address(BOB)], &|_| {}).await.unwrap_err();
         assert_eq!(refused.code(), "record_invalid", "{refused}");

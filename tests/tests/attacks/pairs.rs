@@ -12,6 +12,15 @@ use crate::{
     scene::Scene,
 };
 
+/// Ends the share of the scene's file; what the client was shown of file and pair before that.
+async fn unshared(scene: &Scene) -> (Value, Value) {
+    let view = scene.view(&scene.client, scene.file).await;
+    let seen = scene.evil.seen_of(routes::PAIR);
+    let before = serde_json::from_slice(&seen.last().unwrap().answered.body).unwrap();
+    scene.ops.me.unshare(scene.file, &scene.client.email).await.unwrap();
+    (view, before)
+}
+
 on_both_databases! {
     async fn a32_a_share_left_out_is_a_gap_with_its_number(server: TestServer) {
         let scene = Scene::set(server).await;
@@ -37,10 +46,7 @@ on_both_databases! {
     async fn a32_what_was_ended_does_not_come_back(server: TestServer) {
         let scene = Scene::set(server).await;
         let other = scene.another_file().await;
-        let view = scene.view(&scene.client, scene.file).await;
-        let seen = scene.evil.seen_of(routes::PAIR);
-        let before: Value = serde_json::from_slice(&seen.last().unwrap().answered.body).unwrap();
-        scene.ops.me.unshare(scene.file, &scene.client.email).await.unwrap();
+        let (view, before) = unshared(&scene).await;
         // The client learns of it, by whatever it does next.
         assert_eq!(scene.client.me.shared(None).await.unwrap().items.len(), 1);
         scene.evil.answers(routes::FILE, {
@@ -68,10 +74,7 @@ on_both_databases! {
     async fn a32_a_fresh_device_is_shown_no_less_than_another_one_has_seen(server: TestServer) {
         let scene = Scene::set(server).await;
         let other = scene.another_file().await;
-        let view = scene.view(&scene.client, scene.file).await;
-        let seen = scene.evil.seen_of(routes::PAIR);
-        let before: Value = serde_json::from_slice(&seen.last().unwrap().answered.body).unwrap();
-        scene.ops.me.unshare(scene.file, &scene.client.email).await.unwrap();
+        let (view, before) = unshared(&scene).await;
         // One device learns of it, and keeps that in the vault.
         assert_eq!(scene.client.me.shared(None).await.unwrap().items.len(), 1);
         scene.evil.answers(routes::FILE, move |_, answered| {

@@ -1,6 +1,13 @@
 //! Many files at once: few requests, everything once, whatever comes between.
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use sealpost_api::routes;
 use sealpost_client::{
@@ -187,6 +194,32 @@ on_every_backend! {
         // A race that was lost, then a share that is there already, which leaves a gap before the last one.
         assert_eq!(proxy.seen_of(routes::SHARE_FILES).len(), 3);
         assert_eq!(clients[0].me.shared(None).await.unwrap().items.len(), 2);
+    }
+
+    async fn a_share_that_another_device_makes_and_ends_at_this_moment_is_no_lie(server: TestServer) {
+        let (proxy, ops, clients) = world(&server, 1).await;
+        let (mut files, email) = (files(&server, 2, &[]), clients[0].email.clone());
+        let first = deliver(&ops.me, &files).await;
+        let file = first[0].as_ref().unwrap().file_id.unwrap();
+        files.iter_mut().for_each(|file| file.recipients = vec![(email.clone(), Terms::default())]);
+        let laptop = Arc::new(ops.other_device(&server.url()).await);
+        proxy.meanwhile(routes::SHARE_FILES, {
+            let (laptop, email) = (Arc::clone(&laptop), email.clone());
+            async move { drop(laptop.me.share(file, &[email], Terms::default()).await.unwrap()) }
+        });
+        // First the place is taken; then the server says that the file is shared, which has ended before the sender looks.
+        let answers = AtomicUsize::new(0);
+        proxy.answers(routes::SHARE_FILES, move |_, _| {
+            let ending = async { laptop.me.unshare(file, &email).await.unwrap() };
+            if answers.fetch_add(1, Ordering::Relaxed) == 1 {
+                tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(ending));
+            }
+        });
+        let done = deliver(&ops.me, &files).await;
+        let results: Vec<_> = done.iter().map(|done| &done.as_ref().unwrap().recipients[0].result).collect();
+        assert_eq!(results[0].as_ref().unwrap_err().code(), "share_cancelled", "{results:?}");
+        assert!(matches!(results[1], Ok(DeliveryStatus::Shared)), "{results:?}");
+        assert_eq!(clients[0].me.shared(None).await.unwrap().items.len(), 1);
     }
 
     async fn who_has_not_joined_waits_for_all_files_at_once(server: TestServer) {

@@ -9,7 +9,7 @@ use sealpost_crypto::{
     record::parse,
     records::{Share, ShareContext},
 };
-use sealpost_tests::{TestServer, adversary::Adversary, on_every_backend, sdk::secret};
+use sealpost_tests::{TestServer, adversary::Adversary, on_every_backend};
 
 use crate::many::{deliver, files, is_well, upload, world};
 
@@ -42,11 +42,7 @@ on_every_backend! {
         // Once before the sender looks, and once between the look and the request that shares.
         clients[0].rotate().await;
         let second = clients[0].bundle_id(2).await;
-        let (me, password) = (clients[0].me.clone(), clients[0].password.clone());
-        proxy.meanwhile(routes::SHARE_FILES, async move {
-            let rotation = me.prepare_rotation(secret(&password), None).await.unwrap();
-            rotation.complete().await.unwrap();
-        });
+        proxy.meanwhile(routes::SHARE_FILES, clients[0].rotation());
         proxy.forget();
         let refused = deliver(&ops.me, &files).await;
         for done in &refused {

@@ -46,10 +46,7 @@ on_every_backend! {
 
     async fn nor_are_keys_changed_before_that(server: TestServer) {
         let mut server = server;
-        let ops = found(&server).await;
-        let one = ops.welcome("one@example.com").await;
-        ops.revoke(&one, RevokeReason::Left).await;
-        restore(&mut server, 2).await;
+        let (ops, _) = forgotten_revocation(&mut server).await;
         let current = async || ops.api.get(&routes::ACCOUNT, &[]).await.json::<AccountView>().credential;
         let (before, next) = (current().await, ops.next_keys().await);
         ops.send_rotation(&next).await.fails(503, "restore_unconfirmed");
@@ -61,10 +58,7 @@ on_every_backend! {
 
     async fn a_second_restore_needs_a_second_confirmation(server: TestServer) {
         let mut server = server;
-        let ops = found(&server).await;
-        let one = ops.welcome("one@example.com").await;
-        ops.revoke(&one, RevokeReason::Left).await;
-        restore(&mut server, 2).await;
+        let (ops, one) = forgotten_revocation(&mut server).await;
         server.restart_with(|config| config.confirm_restore = true).await;
         ops.revoke(&one, RevokeReason::Left).await;
         restore(&mut server, 2).await;
@@ -96,6 +90,15 @@ on_every_backend! {
         present(&two, seen_by_two).await.ok();
         ops.append(&entry).await.ok();
     }
+}
+
+/// A founder and a member whose end a restored backup does not have.
+async fn forgotten_revocation(server: &mut TestServer) -> (Person, Person) {
+    let ops = found(server).await;
+    let one = ops.welcome("one@example.com").await;
+    ops.revoke(&one, RevokeReason::Left).await;
+    restore(server, 2).await;
+    (ops, one)
 }
 
 /// Puts the log back to what a backup had.
