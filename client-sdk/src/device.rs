@@ -118,10 +118,16 @@ impl Device {
     /// # Errors
     /// [`ErrorKind::State`] if it belongs to another account, or to the same under another server's name.
     pub(crate) fn claim(&self, profile: &Profile) -> Result<()> {
+        self.check_claim(profile)?;
+        self.save(PROFILE, profile)
+    }
+
+    /// Whether [`Device::claim`] is possible.
+    pub(crate) fn check_claim(&self, profile: &Profile) -> Result<()> {
         self.check_unclaimed_by_others(profile.user_id)?;
         match self.profile()? {
             Some(owner) if owner.org_id != profile.org_id => Err(foreign(&owner)),
-            _ => self.save(PROFILE, profile),
+            _ => Ok(()),
         }
     }
 

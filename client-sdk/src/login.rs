@@ -12,9 +12,11 @@ use sealpost_crypto::{
     encoding::Base64,
     envelope::Envelope,
     id::{OrgId, RecordId},
+    invite::AdmissionError,
     log::Log,
     password::{self, ClientLogin, Identifiers, OpaqueInput, Password},
     secret::{AccountKey, AccountSeed, EnvelopeKey},
+    vault::LogPin,
 };
 
 use crate::{
@@ -26,7 +28,7 @@ use crate::{
     log_sync, rotation_state,
     server::{Auth, Call},
     session::Session,
-    signed_in::SignedIn,
+    signed_in::{Inner, SignedIn},
     vault::{VaultAccess, Vaulted},
 };
 
@@ -89,7 +91,7 @@ impl Anonymous {
         Ok((session, challenge.org_id, key))
     }
 
-    /// Claims this device for the account, opens the vault, syncs the log, and keeps seed and session once all of it has
+    /// Opens the vault, syncs the log, and takes possession of this device, with seed and session, once all of it has
     /// verified; the log by `check`, too.
     pub(crate) async fn settle(
         self,
@@ -107,11 +109,8 @@ impl Anonymous {
             email: email.as_str().to_owned(),
             generation: account.generation(),
         };
+        self.device.check_claim(&profile)?;
         let known = log_sync::load(&self.device, profile.org_id)?;
-        // Until everything has verified, a device that holds keys of this account holds on to their generation.
-        let held = self.device.profile()?.filter(|held| held.user_id == profile.user_id);
-        let generation = held.map_or(profile.generation, |held| held.generation);
-        self.device.claim(&Profile { generation, ..profile.clone() })?;
         let session = Session::begin(self.device.clone(), self.server.clone(), session.tokens)?;
         let caller = Caller::account(self.server, session);
         let access = VaultAccess { caller: &caller, device: &self.device, account: &account };
@@ -122,43 +121,54 @@ impl Anonymous {
             log_sync::check_extends(&log, size, head)?;
         }
         // Keys that are not the account's any more open no vault; that is said first.
-        check_own_keys(&log, &account)?;
+        check_own_keys(&log, &account, before_rotation)?;
         check(&log)?;
         // A vault that is missing, older or does not open is found now, not in the middle of something.
         let mut vaulted = vaulted?;
         vaulted.check_credential(&credential)?;
         let pinned = vaulted.log_pin();
-        let signed_in = SignedIn::assemble(caller, self.device, profile, account, log, Some(vaulted));
-        let inner = &signed_in.inner;
-        let log = inner.log().await;
-        log_sync::check_pin(&log, pinned).map_err(|error| inner.keep_fork(&log, error))?;
-        inner.flush(&log).await?;
-        log_sync::save(&inner.device, &log)?;
-        if let Some(key) = &account_key {
-            inner.device.save_account_key(key)?;
-        }
-        inner.device.claim(&inner.profile)?;
-        inner.device.save_seed(&seed)?;
-        rotation_state::overtaken_by(&inner.device, inner.profile.generation)?;
-        drop(log);
-        Ok(signed_in)
+        let me = SignedIn::assemble(caller, self.device, profile, account, log, Some(vaulted));
+        me.inner.keep_sign_in(pinned, &seed, account_key.as_ref()).await?;
+        Ok(me)
     }
 }
 
-/// The log must name these very keys for the account, once it has the account: what the server keeps must not be from
-/// before a rotation, and nobody can have been certified in our place.
-fn check_own_keys(log: &Log, account: &Account) -> Result<()> {
+impl Inner {
+    /// Holds the log against what the vault has `pinned`; then all that a sign-in leaves on this device is kept.
+    async fn keep_sign_in(
+        &self,
+        pinned: LogPin,
+        seed: &AccountSeed,
+        account_key: Option<&AccountKey>,
+    ) -> Result<()> {
+        let log = self.log().await;
+        log_sync::check_pin(&log, pinned).map_err(|error| self.keep_fork(&log, error))?;
+        self.device.claim(&self.profile)?;
+        self.flush(&log).await?;
+        log_sync::save(&self.device, &log)?;
+        if let Some(key) = account_key {
+            self.device.save_account_key(key)?;
+        }
+        self.device.save_seed(seed)?;
+        rotation_state::overtaken_by(&self.device, self.profile.generation)
+    }
+}
+
+/// The log must name these very keys for the account, once it has the account: nobody can have been certified in our
+/// place. `retired` is what to say of keys that were the account's before.
+pub(crate) fn check_own_keys(log: &Log, account: &Account, retired: impl FnOnce() -> Error) -> Result<()> {
     let (Some(member), mine) = (log.member(account.user_id()), account.bundle().id()) else { return Ok(()) };
     if member.current().bundle == mine {
         return Ok(());
     }
-    Err(match member.generation_of(mine) {
-        Some(_) => Error::verification(
-            "credential_rollback",
-            "the server shows the account as it was before its keys were changed",
-        ),
-        None => Error::verification("admission_bundle", "the account was certified with other keys"),
-    })
+    Err(member.generation_of(mine).map_or_else(|| AdmissionError::Bundle.into(), |_| retired()))
+}
+
+fn before_rotation() -> Error {
+    Error::verification(
+        "credential_rollback",
+        "the server shows the account as it was before its keys were changed",
+    )
 }
 
 /// Opens the envelope and holds everything in it against everything beside it.

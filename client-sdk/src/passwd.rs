@@ -36,7 +36,7 @@ impl SignedIn {
             }
             outcome => outcome?,
         };
-        let log = inner.synced_log().await?;
+        let log = inner.log().await;
         let holder = inner.holder()?;
         let (caller, device) = (&inner.caller, &inner.device);
         let next = holder.change(caller, device, &new, &log, stands.pin()).await?;

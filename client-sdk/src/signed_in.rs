@@ -20,7 +20,7 @@ use crate::{
     device::{Device, Profile},
     directory::{Directory, Person},
     error::{Error, ErrorKind, Result},
-    log_sync, rotate,
+    log_sync, login, rotate,
     server::{Call, NO_BODY, Server},
     server_url::ServerUrl,
     session::Session,
@@ -173,7 +173,7 @@ impl Inner {
         Arc::clone(&self.log).read_owned().await
     }
 
-    /// Syncs the log, pins it, and gives it.
+    /// Syncs the log, pins it, and gives it. In the vault it is pinned when somebody's keys count no more.
     pub(crate) async fn synced_log(&self) -> Result<OwnedRwLockReadGuard<Log>> {
         // Read before the log: what another device has pinned, an honest server has.
         let pinned = self.vault().await?.log_pin();
@@ -185,6 +185,7 @@ impl Inner {
         drop(log);
         let log = self.log().await;
         self.check_keys(&log)?;
+        self.flush(&log).await?;
         Ok(log)
     }
 
@@ -204,13 +205,7 @@ impl Inner {
 
     /// A device whose keys were rotated elsewhere does nothing more with them.
     fn check_keys(&self, log: &Log) -> Result<()> {
-        let (Some(member), mine) = (log.member(self.profile.user_id), self.account.bundle().id()) else {
-            return Ok(());
-        };
-        if member.current().bundle != mine && member.generation_of(mine).is_some() {
-            return Err(SignerError::Rotated.into());
-        }
-        Ok(())
+        login::check_own_keys(log, &self.account, || SignerError::Rotated.into())
     }
 
     /// When a check against `log` found that the server signed another history too: keeps the proof on this device, so
@@ -297,7 +292,8 @@ impl Inner {
                 self.check_keys(&log)?;
                 Err(error)
             }
-            outcome => outcome,
+            Ok(mut vaulted) => vaulted.save(&self.device).map(|()| vaulted),
+            Err(error) => Err(error),
         }
     }
 

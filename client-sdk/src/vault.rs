@@ -73,7 +73,7 @@ impl VaultAccess<'_> {
 
 impl Vaulted {
     /// Fetches the vault and holds it against what this device has seen. One that is missing, does not open or
-    /// goes back is an error, never a fresh start.
+    /// goes back is an error, never a fresh start. What it says is kept with [`Vaulted::flush`].
     pub(crate) async fn open(access: VaultAccess<'_>) -> Result<Self> {
         // Before the vault: another process of this device may change both meanwhile.
         let known = access.device.load::<Seen>(BLOB)?;
@@ -83,8 +83,8 @@ impl Vaulted {
             Some(seen) => check_not_older(seen, &vault, hash)?,
             None => Seen { vault_version: vault.version, vault_hash: hash, pins: vault.pins.clone() },
         };
-        let mut vaulted = Self { sealed: blob.blob.0, vault, seen, unsaved: false, pins_changed: false };
-        vaulted.note_version(access.device)?;
+        let mut vaulted = Self { sealed: blob.blob.0, vault, seen, unsaved: true, pins_changed: false };
+        vaulted.take_over()?;
         Ok(vaulted)
     }
 
@@ -139,12 +139,13 @@ impl Vaulted {
         }
     }
 
-    /// Makes new pins durable: on this device, and in the vault if it lacks any.
+    /// Makes new pins durable: on this device, and in the vault if it lacks any. The log is one as soon as it says that
+    /// somebody's keys count no more: no other device of ours shall be shown it without that.
     pub(crate) async fn flush(&mut self, access: VaultAccess<'_>, log: &Log) -> Result<()> {
         if self.unsaved {
             self.save(access.device)?;
         }
-        if !self.pins_changed {
+        if !self.pins_changed && log.keys_lost_at() <= self.vault.pins.log.size {
             return Ok(());
         }
         self.change(access, |vault| raise_log(vault, log)).await
@@ -165,7 +166,8 @@ impl Vaulted {
             match access.put(&next).await {
                 Ok(sealed) => {
                     (self.vault, self.sealed, self.pins_changed) = (next, sealed, false);
-                    return self.note_version(access.device);
+                    self.take_over()?;
+                    return self.save(access.device);
                 }
                 Err(error) if error.kind() == ErrorKind::Conflict => {
                     races
@@ -203,7 +205,8 @@ impl Vaulted {
         let hash = vault::sealed_hash(&blob.blob.0);
         self.seen = check_not_older(self.seen.clone(), &vault, hash)?;
         (self.vault, self.sealed) = (vault, blob.blob.0);
-        self.note_version(access.device)
+        self.take_over()?;
+        self.save(access.device)
     }
 
     /// The newest vault with this device's pins merged in.
@@ -215,17 +218,17 @@ impl Vaulted {
     }
 
     /// Takes the vault's pins over where they are higher, and remembers its version.
-    fn note_version(&mut self, device: &Device) -> Result<()> {
+    fn take_over(&mut self) -> Result<()> {
         let mut mine = self.vault.clone();
         mine.pins = self.seen.pins.clone();
         self.seen.pins = vault::merge(&mine, &self.vault)?.pins;
         self.seen.vault_version = self.vault.version;
         self.seen.vault_hash = vault::sealed_hash(&self.sealed);
-        self.save(device)
+        Ok(())
     }
 
     /// Keeps what was seen, and what another process of this device has kept meanwhile.
-    fn save(&mut self, device: &Device) -> Result<()> {
+    pub(crate) fn save(&mut self, device: &Device) -> Result<()> {
         let _guard = device.hold(BLOB)?;
         let mut seen = self.seen.clone();
         if let Some(kept) = device.load::<Seen>(BLOB)? {

@@ -146,6 +146,12 @@ impl Log {
         Some(ActiveMember { member, bundle })
     }
 
+    /// The smallest size since which everybody's keys count as they do now: whoever is shown a smaller log may take keys for
+    /// current that are not.
+    pub fn keys_lost_at(&self) -> u64 {
+        self.members.values().map(Member::keys_lost_at).max().unwrap_or(0)
+    }
+
     /// Whether somebody is active now and in the Ops role.
     pub fn is_active_ops(&self, user_id: UserId) -> bool {
         self.members.get(&user_id).is_some_and(|member| member.is_active() && member.role == Role::Ops)

@@ -85,6 +85,12 @@ impl Member {
         self.generations().find(|generation| generation.bundle == bundle)
     }
 
+    /// The log's size once the newest entry that took something from their keys was in it; 0 if none did.
+    pub(super) fn keys_lost_at(&self) -> u64 {
+        let ended = self.ended.map_or(0, |ended| ended.sequence + 1);
+        self.later.last().map_or(ended, |newest| newest.since.max(ended))
+    }
+
     pub(super) fn current_mut(&mut self) -> &mut Generation {
         self.later.last_mut().unwrap_or(&mut self.first)
     }

@@ -57,6 +57,22 @@ fn a_log_is_served_and_read_again() {
 }
 
 #[test]
+fn the_newest_loss_of_keys_is_known() {
+    let mut organisation = Organisation::new();
+    let ops = organisation.admit(Role::Ops);
+    let client = organisation.admit(Role::Client);
+    assert_eq!(organisation.log.keys_lost_at(), 0, "nobody's keys have ended");
+    organisation.rotate(&client);
+    organisation.admit(Role::Client);
+    assert_eq!(organisation.log.keys_lost_at(), 4, "the rotation's own entry is in a log of four");
+    organisation.revoke(&ops, RevokeReason::Left);
+    assert_eq!(organisation.log.keys_lost_at(), 6);
+    organisation.admit(Role::Client);
+    organisation.revoke(&ops, RevokeReason::Compromised);
+    assert_eq!(organisation.log.keys_lost_at(), 8, "what they had signed counts no more");
+}
+
+#[test]
 fn any_other_order_is_refused() {
     let mut organisation = Organisation::new();
     organisation.admit(Role::Client);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::http::StatusCode;
 use sealpost_api::routes;
 use sealpost_client::{
-    AccountKey, Error, ErrorKind, Examined, FileId, OrgId, Terms, examine_evidence,
+    AccountKey, Error, ErrorKind, Examined, FileId, OrgId, RevokeReason, Terms, examine_evidence,
     store::{MemoryStore, StateStore},
 };
 use sealpost_crypto::{
@@ -198,6 +198,36 @@ on_both_databases! {
         scene.evil.repent();
         assert_eq!(other.me.files(None).await.unwrap().items.len(), 1);
         assert_eq!(login().await.unwrap().files(None).await.unwrap().items.len(), 1);
+        scene.ends_well().await;
+    }
+
+    async fn a31_keys_that_have_ended_are_shown_to_no_device_of_who_knows(server: TestServer) {
+        let scene = Scene::set(server).await;
+        let bob = scene.ops.welcome(&scene.server.url(), "bob@example.com").await;
+        let mut carol = scene.ops.welcome(&scene.server.url(), "carol@example.com").await;
+        let mut other = scene.ops.other_device(&scene.evil.url()).await;
+        for revoke in [true, false] {
+            let old = History::now(&scene).await;
+            if revoke {
+                // Who ends a membership knows of it.
+                let revocation = scene.ops.me.revocation(&bob.email).await.unwrap();
+                revocation.revoke(RevokeReason::Compromised).await.unwrap();
+            } else {
+                carol.rotate().await;
+                scene.ops.me.whoami().await.unwrap();
+            }
+            old.show(&scene.evil);
+            other.restart().await;
+            let fresh = MemoryStore::new();
+            let key = AccountKey::from_slice(&scene.ops.blob("account-key").unwrap());
+            let client = sdk::anonymous(&scene.evil.url(), &fresh);
+            let login = client.login(&scene.ops.email, sdk::secret(&scene.ops.password), key).await.map(drop);
+            for error in [other.me.whoami().await.map(drop).unwrap_err(), login.unwrap_err()] {
+                assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, "log_rollback"), "{error}");
+            }
+            scene.evil.repent();
+            other.me.whoami().await.expect("the honest run");
+        }
         scene.ends_well().await;
     }
 

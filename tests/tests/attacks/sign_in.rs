@@ -159,9 +159,13 @@ on_both_databases! {
         for outcome in [by_kit, password_login(&scene, &store).await] {
             assert_eq!(refused(outcome), (ErrorKind::Verification, "admission_bundle".into()));
         }
-        assert!(store.load("seed").unwrap().is_none() && store.load("log").unwrap().is_none());
+        let is_left = |name: &&str| store.load(name).unwrap().is_some();
+        assert_eq!(["profile", "seed", "log", "pins"].iter().find(|name| is_left(name)), None);
         scene.evil.repent();
-        password_login(&scene, &store).await.unwrap();
+        // The folder is still anybody's.
+        let other = sdk::anonymous(&scene.evil.url(), &store);
+        other.login_with_kit(kit(&scene.ops, org_id)).await.unwrap().logout().await.unwrap();
+        password_login(&scene, &MemoryStore::new()).await.unwrap();
         scene.ends_well().await;
     }
 
