@@ -185,7 +185,7 @@ impl Inner {
         drop(log);
         let log = self.log().await;
         self.check_keys(&log)?;
-        self.flush(&log).await?;
+        self.vault().await?.pin_lost_keys(self.access(), &log).await?;
         Ok(log)
     }
 

@@ -139,13 +139,21 @@ impl Vaulted {
         }
     }
 
-    /// Makes new pins durable: on this device, and in the vault if it lacks any. The log is one as soon as it says that
-    /// somebody's keys count no more: no other device of ours shall be shown it without that.
+    /// Makes new pins durable: on this device, and in the vault if it lacks any.
     pub(crate) async fn flush(&mut self, access: VaultAccess<'_>, log: &Log) -> Result<()> {
         if self.unsaved {
             self.save(access.device)?;
         }
-        if !self.pins_changed && log.keys_lost_at() <= self.vault.pins.log.size {
+        if self.pins_changed {
+            self.change(access, |vault| raise_log(vault, log)).await?;
+        }
+        self.pin_lost_keys(access, log).await
+    }
+
+    /// Pins the log in the vault if it says of anybody's keys that they count no more, and the vault does not know: no other
+    /// device of ours shall be shown the log from before that.
+    pub(crate) async fn pin_lost_keys(&mut self, access: VaultAccess<'_>, log: &Log) -> Result<()> {
+        if log.keys_lost_at() <= self.vault.pins.log.size {
             return Ok(());
         }
         self.change(access, |vault| raise_log(vault, log)).await
