@@ -20,6 +20,7 @@ mod jwt;
 mod key_challenge;
 mod keys;
 mod lingering;
+mod lock;
 mod observe;
 mod org_log;
 mod paging;

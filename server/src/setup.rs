@@ -1,7 +1,7 @@
 //! The first start: the data folder, its lock, the server's secrets, and the setup token.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 use crate::{
     db::{self, Db, DbError, server::Secrets},
     keys::ServerSecret,
+    lock::Lock,
     restore,
 };
 
@@ -34,7 +35,7 @@ pub(crate) struct FileError {
 /// The data folder, held by this process alone until dropped.
 pub(crate) struct DataFolder {
     path: PathBuf,
-    _lock: File,
+    _lock: Lock,
 }
 
 /// Why a data folder can't be used.
@@ -50,13 +51,11 @@ impl DataFolder {
     pub(crate) fn open(path: &Path) -> Result<Self, FolderError> {
         create_private_folder(path).map_err(FolderError::File)?;
         let lock_path = path.join("lock");
-        let failed = |cause| FolderError::File(FileError { path: lock_path.clone(), cause });
-        let lock = private_file().truncate(false).open(&lock_path).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(FolderError::InUse),
-            Err(TryLockError::Error(cause)) => Err(failed(cause)),
-        }
+        let lock = Lock::take(&lock_path).map_err(|error| match error {
+            TryLockError::WouldBlock => FolderError::InUse,
+            TryLockError::Error(cause) => FolderError::File(FileError { path: lock_path, cause }),
+        })?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
     /// Where it is kept how far the log had come.

@@ -25,6 +25,7 @@ use futures_util::{StreamExt, stream};
 use tokio::task::spawn_blocking;
 
 use super::{BlobError, BlobId, BlobKey, BlobStore, Body, Content, PIECE, PutError, VersionKey};
+use crate::lock::Lock;
 
 /// How many folders are remembered as durable; beyond that they are synced once more.
 const MAX_REMEMBERED: usize = 4_096;
@@ -32,8 +33,7 @@ const MAX_REMEMBERED: usize = 4_096;
 /// The store.
 pub(crate) struct Folder {
     shared: Arc<Shared>,
-    /// Held for its lock.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Folder {
@@ -43,13 +43,7 @@ impl Folder {
     /// [`io::ErrorKind::ResourceBusy`] while another server holds it; otherwise what the disk says.
     pub(crate) fn open(root: &Path) -> io::Result<Self> {
         create_folder(root)?;
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(root.join(".lock"))?;
-        lock.try_lock().map_err(|error| match error {
+        let lock = Lock::take(&root.join(".lock")).map_err(|error| match error {
             TryLockError::WouldBlock => io::ErrorKind::ResourceBusy.into(),
             TryLockError::Error(error) => error,
         })?;
