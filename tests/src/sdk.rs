@@ -129,12 +129,16 @@ impl Device {
         }
     }
 
-    /// Which keys this device has: the id of their bundle, as the one of that generation.
-    pub async fn bundle_id(&self, generation: u64) -> RecordId {
+    /// The keys that this device has, as those of that generation: for whoever stole them.
+    pub async fn account(&self, generation: u64) -> Account {
         let me = self.me.whoami().await.expect("the account");
         let seed = AccountSeed::from_slice(&self.blob("seed").expect("a seed")).expect("a seed");
-        let account = Account::derive(&seed, me.org_id, me.user_id, generation).expect("keys");
-        account.bundle().id()
+        Account::derive(&seed, me.org_id, me.user_id, generation).expect("keys")
+    }
+
+    /// The id of their bundle.
+    pub async fn bundle_id(&self, generation: u64) -> RecordId {
+        self.account(generation).await.bundle().id()
     }
 
     /// What the device keeps under a name.

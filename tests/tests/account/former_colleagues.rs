@@ -17,6 +17,7 @@ on_every_backend! {
         let shared_late = other.deliver(&late, "late").await;
         other.me.upload(&b"never"[..], sdk::describe("never shared", b"never"), &|_| {}).await.unwrap();
 
+        assert!(!client.me.shared(None).await.unwrap().items[0].sender_left);
         let revocation = ops.me.revocation(&address(OTHER)).await.unwrap();
         assert_eq!((revocation.shares_by_them(), revocation.certified().len()), (2, 1));
         let revoked = revocation.revoke(RevokeReason::Left).await.unwrap();

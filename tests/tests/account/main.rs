@@ -8,6 +8,7 @@ mod contacts;
 mod evidence;
 mod files;
 mod former_colleagues;
+mod long_log;
 mod ops_members;
 mod people;
 mod queue;

@@ -13,7 +13,7 @@ use sealpost_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::{memberships::account, scene::Scene};
+use crate::scene::Scene;
 
 /// Signs in on a fresh device.
 async fn login(scene: &Scene, who: &Device) -> Result<SignedIn, Error> {
@@ -132,7 +132,7 @@ on_both_databases! {
 
     async fn a64_a_vault_of_another_branch_is_not_gone_on_with(server: TestServer) {
         let scene = Scene::set(server).await;
-        let account = account(&scene.ops).await;
+        let account = scene.ops.account(1).await;
         let owner = VaultOwner { org_id: account.org_id(), user_id: account.user_id() };
         let resumed = async || SignedIn::resume(std::sync::Arc::new(scene.ops.store.clone())).await.unwrap();
         scene.evil.forget();

@@ -18,7 +18,7 @@ use sealpost_tests::{
 use serde_json::{Value, json};
 
 use crate::{
-    memberships::{account, at, newest, resigned},
+    memberships::{at, newest, resigned},
     scene::Scene,
 };
 
@@ -124,7 +124,7 @@ on_both_databases! {
     async fn a59_whoever_was_shown_another_history_finds_out_from_the_first_honest_record(server: TestServer) {
         let mut scene = Scene::set(server).await;
         let mallory = mallory(&mut scene).await;
-        let (olga, thief) = (account(&scene.ops).await, account(&mallory).await);
+        let (olga, thief) = (scene.ops.account(1).await, mallory.account(1).await);
         scene.evil.forget();
         let code = mallory.invite("victim@example.com").await;
         let victim = sdk::join(&scene.evil.url(), "victim@example.com", code).await;
@@ -195,7 +195,7 @@ on_both_databases! {
     async fn a62_what_is_backdated_after_leaving_is_refused_or_marked(server: TestServer) {
         let mut scene = Scene::set(server).await;
         let mallory = mallory(&mut scene).await;
-        let thief = account(&mallory).await;
+        let thief = mallory.account(1).await;
         let honest = scene.view(&scene.client, scene.file).await;
         revoke(&scene, RevokeReason::Left).await;
         let now = newest(&scene).await;
@@ -214,7 +214,7 @@ on_both_databases! {
     async fn a62_records_beyond_the_last_valid_size_do_not_count(server: TestServer) {
         let mut scene = Scene::set(server).await;
         let mallory = mallory(&mut scene).await;
-        let (olga, thief) = (account(&scene.ops).await, account(&mallory).await);
+        let (olga, thief) = (scene.ops.account(1).await, mallory.account(1).await);
         let position = newest(&scene).await;
         // Olga knows that nothing of Mallory's after the first entries is to be trusted.
         let revoke = Revoke {

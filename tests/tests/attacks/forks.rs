@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::http::StatusCode;
 use sealpost_api::routes;
 use sealpost_client::{
-    AccountKey, Error, ErrorKind, Examined, FileId, OrgId, RevokeReason, Terms, examine_evidence,
+    AccountKey, Error, ErrorKind, Examined, FileId, OrgId, RevokeReason, SignedIn, Terms, examine_evidence,
     store::{MemoryStore, StateStore},
 };
 use sealpost_crypto::{
@@ -228,6 +228,25 @@ on_both_databases! {
             scene.evil.repent();
             other.me.whoami().await.expect("the honest run");
         }
+        scene.ends_well().await;
+    }
+
+    async fn a31_what_another_process_of_the_device_has_seen_is_kept(server: TestServer) {
+        let mut scene = Scene::set(server).await;
+        let slow = SignedIn::resume(Arc::new(scene.ops.store.clone())).await.unwrap();
+        scene.ops.welcome(&scene.server.url(), "bob@example.com").await;
+        let old = History::now(&scene).await;
+        scene.ops.welcome(&scene.server.url(), "carol@example.com").await;
+        // News to the slower process, which keeps nothing shorter in place of what the other one has kept.
+        old.show(&scene.evil);
+        slow.whoami().await.unwrap();
+        scene.ops.restart().await;
+        scene.evil.forget();
+        let error = scene.ops.me.whoami().await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, "log_rollback"), "{error}");
+        assert_eq!(scene.evil.seen_of(routes::LOG_SEEN).len(), 1, "a restored server is told");
+        scene.evil.repent();
+        scene.ops.me.whoami().await.expect("the honest run");
         scene.ends_well().await;
     }
 

@@ -14,17 +14,10 @@ use sealpost_crypto::{
     secret::AccountSeed,
     sign::SigningKey,
 };
-use sealpost_tests::{TestServer, on_both_databases, sdk::Device};
+use sealpost_tests::{TestServer, on_both_databases};
 use serde_json::{Value, json};
 
 use crate::scene::Scene;
-
-/// The account on a device, with its keys.
-pub async fn account(device: &Device) -> Account {
-    let me = device.me.whoami().await.expect("signed in");
-    let seed = AccountSeed::from_slice(&device.blob("seed").unwrap()).unwrap();
-    Account::derive(&seed, me.org_id, me.user_id, 1).unwrap()
-}
 
 /// Somebody's share, with another context, signed by the same sender.
 pub fn resigned(view: &Value, sender: &Account, change: impl Fn(&mut ShareContext)) -> Value {
@@ -56,7 +49,7 @@ pub async fn newest(scene: &Scene) -> LogPosition {
 on_both_databases! {
     async fn a02_new_keys_without_the_old_ones_consent_are_nobodys(server: TestServer) {
         let scene = Scene::set(server).await;
-        let (ops, client) = (account(&scene.ops).await, account(&scene.client).await);
+        let (ops, client) = (scene.ops.account(1).await, scene.client.account(1).await);
         let position = newest(&scene).await;
         let thief = Account::derive(&AccountSeed::random(), client.org_id(), client.user_id(), 2).unwrap();
         let rotate = Rotate {
@@ -93,7 +86,7 @@ on_both_databases! {
 
     async fn a69_an_invented_log_state_frames_nobody(server: TestServer) {
         let scene = Scene::set(server).await;
-        let sender = account(&scene.ops).await;
+        let sender = scene.ops.account(1).await;
         let now = newest(&scene).await;
         let honest = scene.view(&scene.client, scene.file).await;
         let invented = |size| LogPosition { size, head: RecordId::random(), signature: now.signature.clone() };

@@ -7,10 +7,7 @@ use sealpost_client::{ErrorKind, SignedIn, Terms};
 use sealpost_tests::{TestServer, on_both_databases};
 use serde_json::{Value, json};
 
-use crate::{
-    memberships::{account, resigned},
-    scene::Scene,
-};
+use crate::{memberships::resigned, scene::Scene};
 
 /// Ends the share of the scene's file; what the client was shown of file and pair before that.
 async fn unshared(scene: &Scene) -> (Value, Value) {
@@ -94,7 +91,7 @@ on_both_databases! {
         let scene = Scene::set(server).await;
         let view = scene.view(&scene.client, scene.file).await;
         // The sender's second first share is signed as well as the one that was seen; it just can't be another one.
-        let second = resigned(&view, &account(&scene.ops).await, |context| context.time += 1);
+        let second = resigned(&view, &scene.ops.account(1).await, |context| context.time += 1);
         let record = second["share"]["record"].clone();
         scene.evil.json(routes::FILE, move |view| *view = second.clone());
         scene.evil.json(routes::PAIR, move |page| *page = json!({ "records": [record], "newest": 1 }));

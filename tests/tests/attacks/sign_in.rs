@@ -28,10 +28,7 @@ use sealpost_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::{
-    memberships::account,
-    scene::{Scene, attackers},
-};
+use crate::scene::{Scene, attackers};
 
 /// What stretching would cost if the other side chose: no test that obeyed would come back.
 fn ruinous() -> Value {
@@ -142,7 +139,7 @@ on_both_databases! {
         let scene = Scene::set(server).await;
         let org_id = scene.ops.me.whoami().await.unwrap().org_id;
         // An Ops member in league with the server: a log that certifies other keys for the client, and holds in itself.
-        let (key, traitor) = (scene.server.checkpoint_key().await, account(&scene.ops).await);
+        let (key, traitor) = (scene.server.checkpoint_key().await, scene.ops.account(1).await);
         scene.evil.json(routes::LOG, move |page| {
             let entries = page["entries"].as_array_mut().unwrap();
             let Some(entry) = entries.iter_mut().find(|entry| entry["record"]["type"] == "certify") else { return };

@@ -12,10 +12,7 @@ use sealpost_crypto::{
 use sealpost_tests::{TestServer, on_both_databases, sdk::address};
 use serde_json::{Value, json};
 
-use crate::{
-    memberships::{account, newest},
-    scene::Scene,
-};
+use crate::{memberships::newest, scene::Scene};
 
 const OTTO: &str = "otto@example.com";
 
@@ -49,7 +46,7 @@ async fn former(scene: &mut Scene) -> Account {
     scene.file = otto.upload(crate::scene::NAME, &scene.content).await;
     otto.share(scene.file, &scene.client, Terms::default()).await.unwrap();
     scene.file_key = Some(otto.me.file_key(scene.file).await.unwrap().expose().to_vec());
-    let account = account(&otto).await;
+    let account = otto.account(1).await;
     let revocation = scene.ops.me.revocation(&address(OTTO)).await.unwrap();
     revocation.revoke(RevokeReason::Left).await.unwrap();
     account
@@ -58,7 +55,7 @@ async fn former(scene: &mut Scene) -> Account {
 on_both_databases! {
     async fn a90_a_checkpoint_key_that_no_ops_member_signed_for_is_not_the_servers(server: TestServer) {
         let scene = Scene::set(server).await;
-        let (ops, client) = (account(&scene.ops).await, account(&scene.client).await);
+        let (ops, client) = (scene.ops.account(1).await, scene.client.account(1).await);
         let thief = Account::derive(&AccountSeed::random(), ops.org_id(), ops.user_id(), 1).unwrap();
         let key = SigningKey::from_seed(&SigningSeed::random());
         for (named, signed_by, code) in [
@@ -121,7 +118,7 @@ on_both_databases! {
         let mut scene = Scene::set(server).await;
         let own = scene.file;
         let otto = former(&mut scene).await;
-        let (ops, client) = (account(&scene.ops).await, account(&scene.client).await);
+        let (ops, client) = (scene.ops.account(1).await, scene.client.account(1).await);
         let thief = Account::derive(&AccountSeed::random(), ops.org_id(), ops.user_id(), 1).unwrap();
         let lies = [
             (withdrawal(scene.file, &client, &client), "withdraw_not_ops"),

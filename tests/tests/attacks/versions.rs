@@ -13,10 +13,7 @@ use sealpost_crypto::{
 use sealpost_tests::{TestServer, adversary::Answered, on_both_databases, sdk::Device};
 use serde_json::{Value, json};
 
-use crate::{
-    memberships::{account, resigned},
-    scene::Scene,
-};
+use crate::{memberships::resigned, scene::Scene};
 
 const BOB: &str = "bob@example.com";
 
@@ -53,7 +50,7 @@ on_both_databases! {
         let view = scene.view(&scene.client, scene.file).await;
         // A program that starts again knows it from its folder alone.
         scene.client.restart().await;
-        let owner = account(&scene.ops).await;
+        let owner = scene.ops.account(1).await;
         let manifest: RawRecord = serde_json::from_value(view["manifest"].clone()).unwrap();
         let manifest: Manifest = manifest.claim().unwrap();
         let other = Manifest { time: manifest.time + 1, ..manifest };

@@ -209,6 +209,7 @@ pub const ROWS: &[Row] = &[
             test(FORKS, "a31_newer_history_is_withheld"),
             test(FORKS, "a31_no_device_is_shown_an_older_log_than_its_owner_has_pinned"),
             test(FORKS, "a31_keys_that_have_ended_are_shown_to_no_device_of_who_knows"),
+            test(FORKS, "a31_what_another_process_of_the_device_has_seen_is_kept"),
             test(FORKS, "a31_what_one_device_has_pinned_shows_another_the_fork"),
         ],
     ),
