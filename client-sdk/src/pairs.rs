@@ -96,7 +96,7 @@ impl Inner {
             match self.sent_pair(&log, recipient).await {
                 // Another device of ours may have signed under a log that has grown since.
                 Err(error) if log_sync::is_behind(&error) && tries < SYNCS => {}
-                outcome => return Ok((log, outcome?)),
+                outcome => return Ok((log, outcome.map_err(log_sync::withheld)?)),
             }
         }
     }
@@ -112,7 +112,7 @@ impl Inner {
             let log = self.ops_log().await?;
             match self.sent_pairs(&log, recipients).await {
                 Err(error) if log_sync::is_behind(&error) && tries < SYNCS => {}
-                outcome => return Ok((log, outcome?)),
+                outcome => return Ok((log, outcome.map_err(log_sync::withheld)?)),
             }
         }
     }

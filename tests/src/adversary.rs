@@ -2,6 +2,7 @@
 //! are the unmodified SDK and the unmodified program.
 
 use std::{
+    fmt::Display,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -129,9 +130,21 @@ impl Adversary {
 
     /// Does `what` when the next request to `route` is on its way.
     pub fn meanwhile(&self, route: Route, what: impl Future<Output = ()> + Send + 'static) {
-        let what = Mutex::new(Some(what));
-        self.requests(route, move |_| {
-            if let Some(what) = held(&what).take() {
+        self.meanwhile_of(route, "", what);
+    }
+
+    /// The same for the next one in whose path this is.
+    pub fn meanwhile_of(
+        &self,
+        route: Route,
+        part: impl Display,
+        what: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let (part, what) = (part.to_string(), Mutex::new(Some(what)));
+        self.requests(route, move |asked| {
+            if asked.path.contains(&part)
+                && let Some(what) = held(&what).take()
+            {
                 tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(what));
             }
         });

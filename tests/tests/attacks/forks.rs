@@ -1,12 +1,16 @@
 //! A31 and A69: two histories of one organisation, shown to two devices and to two people; and newer history withheld. The
 //! adversary is the server, and holds its keys.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, Mutex},
+};
 
 use axum::http::StatusCode;
 use sealpost_api::routes;
 use sealpost_client::{
-    AccountKey, Error, ErrorKind, Examined, FileId, OrgId, RevokeReason, SignedIn, Terms, examine_evidence,
+    AccountKey, Delivered, Delivery, Error, ErrorKind, Examined, FileId, OrgId, RevokeReason, SignedIn,
+    Terms, examine_evidence,
     store::{MemoryStore, StateStore},
 };
 use sealpost_crypto::{
@@ -173,6 +177,33 @@ on_both_databases! {
         assert_eq!(page.rejected[0].error.code(), "log_withheld");
         scene.evil.repent();
         scene.client.download(file).await.expect("the honest run");
+        scene.ends_well().await;
+    }
+
+    async fn a31_newer_history_is_withheld_from_who_signed_under_it(server: TestServer) {
+        let scene = Scene::set(server).await;
+        let other = scene.ops.other_device(&scene.server.url()).await;
+        let file = scene.ops.upload("mine.txt", b"mine").await;
+        let old = History::now(&scene).await;
+        other.welcome(&scene.server.url(), "bob@example.com").await;
+        other.deliver(&scene.client, "theirs").await;
+        old.show(&scene.evil);
+        let single = scene.ops.share(file, &scene.client, Terms::default()).await.unwrap_err();
+        let path = scene.server.scratch().join("many.txt");
+        std::fs::write(&path, "many").unwrap();
+        let recipients = vec![(scene.client.email.clone(), Terms::default())];
+        let mut batch = None;
+        let mut done = |_, outcome: Result<Delivered, Error>| {
+            batch = outcome.err();
+            ControlFlow::Continue(())
+        };
+        let list = [Delivery { path, note: String::new(), recipients }];
+        scene.ops.me.deliver_many(&list, &|_| {}, &mut done).await.unwrap();
+        for error in [single, batch.expect("delivered all the same")] {
+            assert_eq!((error.kind(), error.code()), (ErrorKind::Verification, "log_withheld"), "{error}");
+        }
+        scene.evil.repent();
+        scene.ops.share(file, &scene.client, Terms::default()).await.expect("the honest run");
         scene.ends_well().await;
     }
 

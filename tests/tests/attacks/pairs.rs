@@ -157,6 +157,23 @@ on_both_databases! {
         scene.ends_well().await;
     }
 
+    async fn a66_another_device_may_sign_under_a_newer_log_meanwhile(server: TestServer) {
+        let scene = Scene::set(server).await;
+        let (url, client) = (scene.server.url(), scene.client.me.whoami().await.unwrap().user_id);
+        let (mine, theirs) = (scene.ops.upload("a.txt", b"a").await, scene.ops.upload("b.txt", b"b").await);
+        let (other, email) = (scene.ops.other_device(&url).await, scene.client.email.clone());
+        // Between the look at the log and the look at what was shared with the client.
+        scene.evil.meanwhile_of(routes::PAIR, client, async move {
+            other.welcome(&url, "bob@example.com").await;
+            let shared = other.me.share(theirs, &[email], Terms::default()).await.unwrap();
+            shared[0].result.as_ref().unwrap();
+        });
+        scene.ops.share(mine, &scene.client, Terms::default()).await.unwrap();
+        scene.evil.repent();
+        assert_eq!(scene.client.me.shared(None).await.unwrap().items.len(), 3);
+        scene.ends_well().await;
+    }
+
     async fn a66_two_devices_that_race_for_a_place_both_arrive(server: TestServer) {
         let scene = Scene::set(server).await;
         let other = scene.ops.other_device(&scene.evil.url()).await;

@@ -222,6 +222,24 @@ on_every_backend! {
         assert_eq!(clients[0].me.shared(None).await.unwrap().items.len(), 1);
     }
 
+    async fn another_device_may_sign_under_a_newer_log_meanwhile(server: TestServer) {
+        let (proxy, ops, clients) = world(&server, 1).await;
+        let files = files(&server, 2, &clients);
+        let (url, client) = (server.url(), clients[0].me.whoami().await.unwrap().user_id);
+        let (other, theirs) = (ops.other_device(&url).await, ops.upload("b.txt", b"b").await);
+        let email = clients[0].email.clone();
+        proxy.meanwhile_of(routes::PAIR, client, async move {
+            other.welcome(&url, "late@example.com").await;
+            other.me.share(theirs, &[email], Terms::default()).await.unwrap()[0].result.as_ref().unwrap();
+        });
+        let done = deliver(&ops.me, &files).await;
+        for done in &done {
+            let result = &done.as_ref().unwrap().recipients[0].result;
+            assert!(matches!(result, Ok(DeliveryStatus::Shared)), "{result:?}");
+        }
+        assert_eq!(clients[0].me.shared(None).await.unwrap().items.len(), 3);
+    }
+
     async fn who_has_not_joined_waits_for_all_files_at_once(server: TestServer) {
         let (proxy, ops, clients) = world(&server, 1).await;
         let (email, terms) = ("late@example.com", Terms { expires_at: None, downloads: Some(2) });

@@ -207,6 +207,7 @@ pub const ROWS: &[Row] = &[
             test(FORKS, "a31_the_other_history_has_grown_meanwhile"),
             test(FORKS, "a31_what_one_person_signed_shows_another_the_fork"),
             test(FORKS, "a31_newer_history_is_withheld"),
+            test(FORKS, "a31_newer_history_is_withheld_from_who_signed_under_it"),
             test(FORKS, "a31_no_device_is_shown_an_older_log_than_its_owner_has_pinned"),
             test(FORKS, "a31_keys_that_have_ended_are_shown_to_no_device_of_who_knows"),
             test(FORKS, "a31_what_another_process_of_the_device_has_seen_is_kept"),
@@ -391,6 +392,7 @@ pub const ROWS: &[Row] = &[
         &[
             test(PAIRS, "a66_an_unshare_that_was_first_cancels_the_share"),
             test(PAIRS, "a66_what_another_device_has_shared_and_ended_meanwhile_is_no_lie"),
+            test(PAIRS, "a66_another_device_may_sign_under_a_newer_log_meanwhile"),
             test(PAIRS, "a66_two_devices_that_race_for_a_place_both_arrive"),
             test(ACCOUNT_CONCURRENCY, "more_than_fifty_writers_end_well"),
             test(SERVER_SESSIONS, "racing_refreshes_of_one_session_all_succeed"),
