@@ -1,10 +1,10 @@
 //! A32, A62, A69: what was shared, in which order, and what has ended.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use sealpost_api::{file::PairPage, routes};
 use sealpost_client::{ErrorKind, SignedIn, Terms};
-use sealpost_tests::{TestServer, on_both_databases};
+use sealpost_tests::{TestServer, adversary::Asked, on_both_databases};
 use serde_json::{Value, json};
 
 use crate::{memberships::resigned, scene::Scene};
@@ -171,6 +171,36 @@ on_both_databases! {
         scene.ops.share(mine, &scene.client, Terms::default()).await.unwrap();
         scene.evil.repent();
         assert_eq!(scene.client.me.shared(None).await.unwrap().items.len(), 3);
+        scene.ends_well().await;
+    }
+
+    async fn a66_a_place_is_lost_again_while_the_winner_of_the_last_one_is_looked_at(server: TestServer) {
+        let scene = Scene::set(server).await;
+        let client = scene.client.me.whoami().await.unwrap().user_id.to_string();
+        let other = Arc::new(scene.ops.other_device(&scene.server.url()).await);
+        let [mine, first, second] =
+            [scene.ops.upload("a", b"a").await, scene.ops.upload("b", b"b").await, scene.ops.upload("c", b"c").await];
+        let email = scene.client.email.clone();
+        let theirs = move |file| {
+            let (other, email) = (Arc::clone(&other), email.clone());
+            async move { drop(other.me.share(file, &[email], Terms::default()).await.unwrap()) }
+        };
+        scene.evil.meanwhile(routes::SHARE, theirs(first));
+        // Asked for before the first try, and after it was lost; then for what lies between.
+        let (mut asked_for, mut racing) = (0, Some(theirs(second)));
+        let racing = move |asked: &mut Asked| {
+            asked_for += usize::from(asked.path.contains(&client));
+            if asked_for == 3 && let Some(racing) = racing.take() {
+                tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(racing));
+            }
+        };
+        let racing = Mutex::new(racing);
+        scene.evil.requests(routes::PAIR, move |asked| (racing.lock().unwrap())(asked));
+        scene.evil.forget();
+        scene.ops.share(mine, &scene.client, Terms::default()).await.unwrap();
+        assert_eq!(scene.evil.seen_of(routes::SHARE).len(), 3, "two places were lost");
+        scene.evil.repent();
+        assert_eq!(scene.client.me.shared(None).await.unwrap().items.len(), 4);
         scene.ends_well().await;
     }
 

@@ -393,6 +393,7 @@ pub const ROWS: &[Row] = &[
             test(PAIRS, "a66_an_unshare_that_was_first_cancels_the_share"),
             test(PAIRS, "a66_what_another_device_has_shared_and_ended_meanwhile_is_no_lie"),
             test(PAIRS, "a66_another_device_may_sign_under_a_newer_log_meanwhile"),
+            test(PAIRS, "a66_a_place_is_lost_again_while_the_winner_of_the_last_one_is_looked_at"),
             test(PAIRS, "a66_two_devices_that_race_for_a_place_both_arrive"),
             test(ACCOUNT_CONCURRENCY, "more_than_fifty_writers_end_well"),
             test(SERVER_SESSIONS, "racing_refreshes_of_one_session_all_succeed"),
