@@ -1,6 +1,9 @@
 //! A32, A62, A69: what was shared, in which order, and what has ended.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
 
 use sealpost_api::{file::PairPage, routes};
 use sealpost_client::{ErrorKind, SignedIn, Terms};
@@ -116,9 +119,9 @@ on_both_databases! {
         };
         scene.ops.share(file, &scene.client, Terms::default()).await.unwrap();
         scene.ops.me.unshare(file, &scene.client.email).await.unwrap();
-        let stale = std::sync::atomic::AtomicBool::new(true);
+        let stale = AtomicBool::new(true);
         scene.evil.answers(routes::PAIR, move |asked, answered| {
-            if asked.path.contains(&client) && stale.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            if asked.path.contains(&client) && stale.swap(false, Ordering::SeqCst) {
                 answered.say(&json!({"records": [], "newest": before.newest}));
             }
         });
@@ -145,12 +148,18 @@ on_both_databases! {
             let (other, email) = (Arc::clone(&other), email.clone());
             async move { drop(other.me.share(file, &[email], Terms::default()).await.unwrap()) }
         });
+        // First the place is taken; then the server says that the file is shared, which has ended before the sender looks.
+        let answers = AtomicUsize::new(0);
         scene.evil.answers(routes::SHARE, move |_, _| {
             let ending = async { other.me.unshare(file, &email).await.unwrap() };
-            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(ending));
+            if answers.fetch_add(1, Ordering::Relaxed) == 1 {
+                tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(ending));
+            }
         });
+        scene.evil.forget();
         let error = scene.ops.share(scene.file, &bob, Terms::default()).await.unwrap_err();
         assert_eq!((error.kind(), error.code()), (ErrorKind::Conflict, "share_cancelled"), "{error}");
+        assert_eq!(scene.evil.seen_of(routes::SHARE).len(), 2);
         scene.evil.repent();
         scene.ops.share(scene.file, &bob, Terms::default()).await.unwrap();
         assert!(bob.download(scene.file).await.is_ok());
