@@ -1,6 +1,8 @@
 //! An Ops member's membership ends: what becomes of the files that they sent and left behind, on every backend.
 
-use sealpost_client::{ContactStatus, ErrorKind, RevokeReason};
+use std::collections::BTreeMap;
+
+use sealpost_client::{ContactStatus, ErrorKind, RevokeReason, Terms};
 use sealpost_tests::{
     TestServer, on_every_backend,
     sdk::{self, CLIENT, OPS, address, told},
@@ -57,6 +59,21 @@ on_every_backend! {
         let page = fresh.me.shared(None).await.unwrap();
         assert!(page.items.is_empty());
         assert_eq!(page.rejected[0].error.code(), "signer_compromised");
+    }
+
+    async fn what_a_former_member_sealed_anew_is_listed_once(server: TestServer) {
+        let (ops, client) = sdk::organisation(&server).await;
+        let other = ops.welcome_ops(&server.url(), OTHER, "Otto Other").await;
+        let late = other.welcome(&server.url(), "late@example.com").await;
+        let file = other.deliver(&client, "content").await;
+        other.share(file, &late, Terms::default()).await.unwrap();
+        other.me.unshare_rekeying(file, std::slice::from_ref(&late.email), &|_| {}).await.unwrap();
+        let revocation = ops.me.revocation(&address(OTHER)).await.unwrap();
+        revocation.revoke(RevokeReason::Left).await.unwrap();
+        let left = ops.me.left_files(&address(OTHER), None).await.unwrap();
+        let shares = left.items[0].shares.iter().map(|share| (share.recipient.email.as_str(), share.ended));
+        assert_eq!(shares.collect::<BTreeMap<_, _>>(), BTreeMap::from([(CLIENT, false), (late.email.as_str(), true)]));
+        assert_eq!((left.items.len(), left.items[0].shares.len()), (1, 2));
     }
 
     async fn only_what_former_members_own_is_withdrawn(server: TestServer) {
