@@ -73,7 +73,8 @@ impl VaultAccess<'_> {
 
 impl Vaulted {
     /// Fetches the vault and holds it against what this device has seen. One that is missing, does not open or
-    /// goes back is an error, never a fresh start. What it says is kept with [`Vaulted::flush`].
+    /// goes back is an error, never a fresh start. What it says is kept with [`Vaulted::save`] or
+    /// [`Vaulted::flush`].
     pub(crate) async fn open(access: VaultAccess<'_>) -> Result<Self> {
         // Before the vault: another process of this device may change both meanwhile.
         let known = access.device.load::<Seen>(BLOB)?;

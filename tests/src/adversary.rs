@@ -91,6 +91,26 @@ struct Behind {
     mind: Arc<Mind>,
 }
 
+/// What is done the nth time that something comes.
+struct Nth<F>(Mutex<(usize, Option<F>)>);
+
+impl<F: Future<Output = ()>> Nth<F> {
+    fn new(nth: usize, what: F) -> Self {
+        Self(Mutex::new((nth, Some(what))))
+    }
+
+    fn comes(&self) {
+        let what = {
+            let (left, what) = &mut *held(&self.0);
+            *left = left.saturating_sub(1);
+            what.take_if(|_| *left == 0)
+        };
+        if let Some(what) = what {
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(what));
+        }
+    }
+}
+
 impl Adversary {
     /// Takes its place before `server`.
     pub async fn before(server: &TestServer) -> Self {
@@ -130,24 +150,29 @@ impl Adversary {
 
     /// Does `what` when the next request to `route` is on its way.
     pub fn meanwhile(&self, route: Route, what: impl Future<Output = ()> + Send + 'static) {
-        self.meanwhile_of(route, "", what);
+        self.meanwhile_of(route, "", 1, what);
     }
 
-    /// The same for the next one in whose path this is.
+    /// The same for the `nth` one, from 1, of those in whose path `part` is.
     pub fn meanwhile_of(
         &self,
         route: Route,
         part: impl Display,
+        nth: usize,
         what: impl Future<Output = ()> + Send + 'static,
     ) {
-        let (part, what) = (part.to_string(), Mutex::new(Some(what)));
+        let (part, what) = (part.to_string(), Nth::new(nth, what));
         self.requests(route, move |asked| {
-            if asked.path.contains(&part)
-                && let Some(what) = held(&what).take()
-            {
-                tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(what));
+            if asked.path.contains(&part) {
+                what.comes();
             }
         });
+    }
+
+    /// Does `what` when the `nth` answer of `route`, from 1, is on its way.
+    pub fn after(&self, route: Route, nth: usize, what: impl Future<Output = ()> + Send + 'static) {
+        let what = Nth::new(nth, what);
+        self.answers(route, move |_, _| what.comes());
     }
 
     /// Lies no more.

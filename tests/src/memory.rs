@@ -68,7 +68,9 @@ impl Stopped {
         let mut threads = fs::read_dir(format!("/proc/{}/task", self.0)).expect("a running process");
         threads.all(|thread| {
             let path = thread.expect("a thread").path().join("status");
-            fs::read_to_string(path).is_ok_and(|status| status.contains("State:\tT"))
+            // One that has ended stands still, too, and has no memory to be found in.
+            fs::read_to_string(path)
+                .is_ok_and(|status| ["State:\tT", "State:\tZ"].iter().any(|state| status.contains(state)))
         })
     }
 }

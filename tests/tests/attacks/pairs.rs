@@ -1,13 +1,13 @@
 //! A32, A62, A69: what was shared, in which order, and what has ended.
 
 use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use sealpost_api::{file::PairPage, routes};
 use sealpost_client::{ErrorKind, SignedIn, Terms};
-use sealpost_tests::{TestServer, adversary::Asked, on_both_databases};
+use sealpost_tests::{TestServer, on_both_databases};
 use serde_json::{Value, json};
 
 use crate::{memberships::resigned, scene::Scene};
@@ -149,13 +149,7 @@ on_both_databases! {
             async move { drop(other.me.share(file, &[email], Terms::default()).await.unwrap()) }
         });
         // First the place is taken; then the server says that the file is shared, which has ended before the sender looks.
-        let answers = AtomicUsize::new(0);
-        scene.evil.answers(routes::SHARE, move |_, _| {
-            let ending = async { other.me.unshare(file, &email).await.unwrap() };
-            if answers.fetch_add(1, Ordering::Relaxed) == 1 {
-                tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(ending));
-            }
-        });
+        scene.evil.after(routes::SHARE, 2, async move { other.me.unshare(file, &email).await.unwrap() });
         scene.evil.forget();
         let error = scene.ops.share(scene.file, &bob, Terms::default()).await.unwrap_err();
         assert_eq!((error.kind(), error.code()), (ErrorKind::Conflict, "share_cancelled"), "{error}");
@@ -172,7 +166,7 @@ on_both_databases! {
         let (mine, theirs) = (scene.ops.upload("a.txt", b"a").await, scene.ops.upload("b.txt", b"b").await);
         let (other, email) = (scene.ops.other_device(&url).await, scene.client.email.clone());
         // Between the look at the log and the look at what was shared with the client.
-        scene.evil.meanwhile_of(routes::PAIR, client, async move {
+        scene.evil.meanwhile_of(routes::PAIR, client, 1, async move {
             other.welcome(&url, "bob@example.com").await;
             let shared = other.me.share(theirs, &[email], Terms::default()).await.unwrap();
             shared[0].result.as_ref().unwrap();
@@ -185,7 +179,7 @@ on_both_databases! {
 
     async fn a66_a_place_is_lost_again_while_the_winner_of_the_last_one_is_looked_at(server: TestServer) {
         let scene = Scene::set(server).await;
-        let client = scene.client.me.whoami().await.unwrap().user_id.to_string();
+        let client = scene.client.me.whoami().await.unwrap().user_id;
         let other = Arc::new(scene.ops.other_device(&scene.server.url()).await);
         let [mine, first, second] =
             [scene.ops.upload("a", b"a").await, scene.ops.upload("b", b"b").await, scene.ops.upload("c", b"c").await];
@@ -196,15 +190,7 @@ on_both_databases! {
         };
         scene.evil.meanwhile(routes::SHARE, theirs(first));
         // Asked for before the first try, and after it was lost; then for what lies between.
-        let (mut asked_for, mut racing) = (0, Some(theirs(second)));
-        let racing = move |asked: &mut Asked| {
-            asked_for += usize::from(asked.path.contains(&client));
-            if asked_for == 3 && let Some(racing) = racing.take() {
-                tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(racing));
-            }
-        };
-        let racing = Mutex::new(racing);
-        scene.evil.requests(routes::PAIR, move |asked| (racing.lock().unwrap())(asked));
+        scene.evil.meanwhile_of(routes::PAIR, client, 3, theirs(second));
         scene.evil.forget();
         scene.ops.share(mine, &scene.client, Terms::default()).await.unwrap();
         assert_eq!(scene.evil.seen_of(routes::SHARE).len(), 3, "two places were lost");

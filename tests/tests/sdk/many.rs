@@ -1,13 +1,6 @@
 //! Many files at once: few requests, everything once, whatever comes between.
 
-use std::{
-    collections::BTreeMap,
-    ops::ControlFlow,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use sealpost_api::routes;
 use sealpost_client::{
@@ -208,13 +201,7 @@ on_every_backend! {
             async move { drop(laptop.me.share(file, &[email], Terms::default()).await.unwrap()) }
         });
         // First the place is taken; then the server says that the file is shared, which has ended before the sender looks.
-        let answers = AtomicUsize::new(0);
-        proxy.answers(routes::SHARE_FILES, move |_, _| {
-            let ending = async { laptop.me.unshare(file, &email).await.unwrap() };
-            if answers.fetch_add(1, Ordering::Relaxed) == 1 {
-                tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(ending));
-            }
-        });
+        proxy.after(routes::SHARE_FILES, 2, async move { laptop.me.unshare(file, &email).await.unwrap() });
         let done = deliver(&ops.me, &files).await;
         let results: Vec<_> = done.iter().map(|done| &done.as_ref().unwrap().recipients[0].result).collect();
         assert_eq!(results[0].as_ref().unwrap_err().code(), "share_cancelled", "{results:?}");
@@ -228,7 +215,7 @@ on_every_backend! {
         let (url, client) = (server.url(), clients[0].me.whoami().await.unwrap().user_id);
         let (other, theirs) = (ops.other_device(&url).await, ops.upload("b.txt", b"b").await);
         let email = clients[0].email.clone();
-        proxy.meanwhile_of(routes::PAIR, client, async move {
+        proxy.meanwhile_of(routes::PAIR, client, 1, async move {
             other.welcome(&url, "late@example.com").await;
             other.me.share(theirs, &[email], Terms::default()).await.unwrap()[0].result.as_ref().unwrap();
         });
